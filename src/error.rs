@@ -1,0 +1,122 @@
+//! The client's error type.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::wire::ErrorCode;
+
+/// What went wrong, coarsely; [`Error::code`] tells the broker's own code where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The broker answered with an error code.
+    Broker,
+    /// The deadline passed.
+    Timeout,
+    /// No connection could be made, or it was lost.
+    Connection,
+    /// The peer is not a Kafka broker, or one that is too old or too new.
+    Unsupported,
+    /// Bytes that are not what the protocol says.
+    Protocol,
+    /// The caller asked for something that can't be: a wrong setting or a wrong argument.
+    Usage,
+    /// The client, or the part of it that was called, has been closed.
+    Closed,
+}
+
+/// An error of the Kafka client. Cheap to clone; never holds a secret.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    code: Option<ErrorCode>,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error of a kind with a text for a person.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            code: None,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    /// Makes an error from a broker's answer; `doing` names what was asked and of what.
+    pub(crate) fn broker(code: ErrorCode, doing: impl fmt::Display) -> Self {
+        let message = format!("{doing}: {code}");
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Broker,
+            code: Some(code),
+            message,
+            source: None,
+        }))
+    }
+
+    /// The same kind, with a cause.
+    pub(crate) fn caused(
+        kind: ErrorKind,
+        message: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let source = Some(source.into());
+        Self(Arc::new(Inner {
+            kind,
+            code: None,
+            message: message.into(),
+            source,
+        }))
+    }
+
+    /// What went wrong, coarsely.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The broker's error code, where a broker answered with one.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.0.code
+    }
+
+    /// True where the same call may succeed later without anyone's help.
+    pub fn is_retriable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Timeout | ErrorKind::Connection => true,
+            ErrorKind::Broker => self.0.code.is_some_and(ErrorCode::is_retriable),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}
