@@ -1,0 +1,140 @@
+//! Heartbeats, and the session that they keep up.
+
+use std::time::Instant;
+
+use super::effect::{Attempt, Effect, HeartbeatRequest, RequestError};
+use super::remedy::Remedy;
+use super::state::State;
+use super::timer::Timer;
+use super::{Membership, Step};
+
+impl Membership {
+    /// Sends a heartbeat where the coordinator expects one and none is under way.
+    pub(super) fn send_heartbeat(&mut self, now: Instant) {
+        use State::{CompletingRebalance, Leaving, Reconciling, Stable};
+        let expected = matches!(
+            self.state,
+            CompletingRebalance | Reconciling | Stable | Leaving
+        ) && self.is_member()
+            && self.coordinator_known
+            && !self.is_waiting();
+        if !expected || self.heartbeat.is_some() {
+            return;
+        }
+        let attempt = self.next_attempt();
+        self.heartbeat = Some((attempt, now));
+        self.timers.stop(Timer::Heartbeat);
+        self.effects.push_back(Effect::Heartbeat(HeartbeatRequest {
+            attempt,
+            generation: self.generation,
+            member_id: self.member_id.clone(),
+            instance_id: self.config.instance_id.clone(),
+            // Leaves time for one more, elsewhere, before the session ends.
+            timeout: self.config.session_timeout / 2,
+        }));
+    }
+
+    /// Answers [`Effect::Heartbeat`].
+    pub fn handle_heartbeat(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<(), RequestError>,
+        now: Instant,
+    ) {
+        let Some((_, sent)) = self.heartbeat.take_if(|(current, _)| *current == attempt) else {
+            return;
+        };
+        let Err(error) = answer else {
+            self.backoff.reset();
+            return self.beat_again(sent, now);
+        };
+        match error.remedy() {
+            Remedy::FindCoordinator => self.lose_coordinator(now),
+            Remedy::Retry => {
+                let wait = self.backoff.next();
+                self.timers.set(Timer::Heartbeat, now + wait);
+            }
+            Remedy::Rejoin => {
+                self.beat_again(sent, now);
+                self.want_rebalance("the group is already rebalancing", now);
+            }
+            Remedy::ForgetMember => self.removed(false, now),
+            Remedy::ForgetGeneration => self.removed(true, now),
+            Remedy::Nothing => self.fail("staying in", &error),
+        }
+    }
+
+    fn beat_again(&mut self, sent: Instant, now: Instant) {
+        self.prove_alive(sent);
+        let next = (sent + self.config.heartbeat_interval).max(now);
+        self.timers.set(Timer::Heartbeat, next);
+    }
+
+    /// The coordinator has counted this member as alive at `since` or later.
+    pub(super) fn prove_alive(&mut self, since: Instant) {
+        self.alive_until = self
+            .alive_until
+            .max(Some(since + self.config.session_timeout));
+        self.watch_session();
+    }
+
+    /// Lets the session's clock run, or stand still while a request waits at the coordinator.
+    pub(super) fn watch_session(&mut self) {
+        match self.alive_until {
+            Some(end) if !self.is_waiting() => self.timers.set(Timer::Session, end),
+            _ => self.timers.stop(Timer::Session),
+        }
+    }
+
+    /// No heartbeats while a request waits at the coordinator, which may end the generation that
+    /// the one under way is of.
+    pub(super) fn hush(&mut self) {
+        self.heartbeat = None;
+        self.timers.stop(Timer::Heartbeat);
+        self.timers.stop(Timer::Session);
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.pending
+            .is_some_and(|it| matches!(it.step, Step::Join | Step::Sync | Step::Leave))
+    }
+
+    /// The coordinator has not been heard for a session timeout: it has given the partitions away.
+    pub(super) fn end_session(&mut self, now: Instant) {
+        self.forget_generation();
+        if self.state == State::Leaving {
+            return self.finish_leaving();
+        }
+        self.set_state(State::Unjoined);
+        self.lose_coordinator(now);
+    }
+
+    /// The coordinator has removed the member, or ended its generation.
+    pub(super) fn removed(&mut self, keep_member_id: bool, now: Instant) {
+        self.forget_generation();
+        if !keep_member_id {
+            self.member_id.clear();
+        }
+        if self.state == State::Leaving {
+            return self.finish_leaving();
+        }
+        self.set_state(State::Unjoined);
+        self.retry_soon(now);
+    }
+
+    /// Loses all that comes with a generation, but not the member's id.
+    pub(super) fn forget_generation(&mut self) {
+        let lost = self.ownership.clear();
+        if !lost.is_empty() {
+            self.effects.push_back(Effect::Lost(lost));
+        }
+        self.generation = super::NO_GENERATION;
+        self.assignor = None;
+        self.leadership = None;
+        self.rejoin = None;
+        self.alive_until = None;
+        self.pending.take_if(|it| it.step != Step::FindCoordinator);
+        self.hush();
+        self.timers.stop(Timer::Revoke);
+    }
+}

@@ -1,0 +1,67 @@
+//! Leaving in order.
+
+use std::time::{Duration, Instant};
+
+use super::effect::{Attempt, Effect, LeaveRequest, RequestError};
+use super::state::State;
+use super::timer::Timer;
+use super::{Membership, Step};
+
+/// How long a LeaveGroup may take; the session timeout does the same later.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Membership {
+    /// Leaves: the application gives up what is owned, then the coordinator is told, unless the
+    /// member is static (KIP-345: its partitions wait for it until the session ends).
+    /// [`Effect::Left`] is the end.
+    pub fn handle_leave(&mut self, now: Instant) {
+        match self.state {
+            State::Leaving | State::Left => return,
+            State::Fatal => return self.finish_leaving(),
+            _ => self.set_state(State::Leaving),
+        }
+        self.rejoin = None;
+        self.pending.take_if(|it| it.step != Step::FindCoordinator);
+        self.watch_session();
+        if !self.ownership.is_revoking() {
+            self.go_on_leaving(now);
+        }
+    }
+
+    pub(super) fn go_on_leaving(&mut self, now: Instant) {
+        let owned = self.ownership.owned();
+        if !owned.is_empty() {
+            let all = owned.clone();
+            self.revoke(all, now);
+            return self.send_heartbeat(now);
+        }
+        let is_static = self.config.instance_id.is_some();
+        if is_static || self.member_id.is_empty() || !self.coordinator_known {
+            return self.finish_leaving();
+        }
+        self.hush();
+        self.timers.stop(Timer::Retry);
+        let attempt = self.start(Step::Leave, now);
+        self.effects.push_back(Effect::Leave(LeaveRequest {
+            attempt,
+            member_id: self.member_id.clone(),
+            reason: "the consumer is being closed",
+            timeout: LEAVE_TIMEOUT,
+        }));
+    }
+
+    /// Answers [`Effect::Leave`]. Nothing is tried again: the session timeout does the same.
+    pub fn handle_leave_answer(&mut self, attempt: Attempt, _answer: Result<(), RequestError>) {
+        if self.take_pending(Step::Leave, attempt).is_some() {
+            self.finish_leaving();
+        }
+    }
+
+    pub(super) fn finish_leaving(&mut self) {
+        self.forget_generation();
+        self.pending = None;
+        self.timers.stop_all();
+        self.set_state(State::Left);
+        self.effects.push_back(Effect::Left);
+    }
+}

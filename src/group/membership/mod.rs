@@ -1,0 +1,336 @@
+//! A member's side of the classic group protocol, as a pure machine: events in, effects out.
+//!
+//! KIP-394 (the coordinator chooses the member id), KIP-345 (static membership), KIP-429
+//! (cooperative rebalancing), KIP-800 (reasons). Nothing in [`Effect`] but `Join` and `Sync` is of
+//! the classic protocol alone, so that KIP-848 can share the rest.
+//!
+//! ```text
+//!               start                joined                  synced
+//!   Unjoined ─────────▶ Preparing ───────────▶ Completing ───────────▶ Stable
+//!      ▲                Rebalance              Rebalance                 │
+//!      │                 ▲  ▲  ▲                │     │                  │ rebalance,
+//!      │                 │  │  └── sync refused ┘     │ synced, some     │ eager: all goes
+//!      │                 │  │                         ▼ goes (KIP-429)   │
+//!      │                 │  └─────── given up ─── Reconciling ◀──────────┤
+//!      │                 └───────────────────────────────────────────────┘
+//!      │                        rebalance, cooperative: all is kept
+//!      └── from each: removed by the coordinator, or the session has run out: all is lost
+//!
+//!   each ── leave ──▶ Leaving ──▶ Left          each ── hopeless ──▶ Fatal ── leave ──▶ Left
+//! ```
+//!
+//! # How it is driven
+//! After each call the driver takes effects by [`Membership::poll_effect`] until there is none,
+//! and calls [`Membership::handle_timeout`] at [`Membership::poll_timeout`]. Each effect with an
+//! [`Attempt`] is answered once, with the same attempt; answers to earlier ones are ignored.
+//!
+//! While a JoinGroup or a SyncGroup waits at the coordinator, the coordinator keeps the member
+//! without heartbeats, and a broker handles nothing behind it on the same connection. So the
+//! machine sends no heartbeat meanwhile, and the session's clock stands still until the answer.
+//!
+//! # Invariants
+//! - [`Effect::Assigned`] names only what is not owned; [`Effect::Revoke`] and [`Effect::Lost`] only
+//!   what is. After `Lost` nothing is owned but what a timed-out revocation left alone.
+//! - At most one request besides the heartbeat is under way.
+//! - A request follows a failed one at once only where nothing failed since the last success;
+//!   otherwise after a wait.
+//! - The session's end is counted from when the last good heartbeat was *sent*: never later than
+//!   the coordinator counts it.
+
+mod backoff;
+mod effect;
+mod heartbeat;
+mod join;
+mod leave;
+mod ownership;
+mod rebalance;
+mod remedy;
+mod state;
+mod timer;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+pub use effect::*;
+pub use state::State;
+
+use self::backoff::Backoff;
+use self::join::Leadership;
+use self::ownership::Ownership;
+use self::timer::{Timer, Timers};
+use super::assignor::Assignor;
+use super::subscription::NO_GENERATION;
+use crate::wire::{ErrorCode, TopicPartition};
+
+/// How a member behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The group's id.
+    pub group_id: String,
+    /// The id of a static member (KIP-345).
+    pub instance_id: Option<String>,
+    /// After how long without a heartbeat the coordinator removes the member.
+    pub session_timeout: Duration,
+    /// How long the coordinator waits for the members of a rebalance.
+    pub rebalance_timeout: Duration,
+    /// The pause between heartbeats; a third of the session timeout at most.
+    pub heartbeat_interval: Duration,
+    /// The shortest and the longest wait before another attempt.
+    pub retry_backoff: (Duration, Duration),
+    /// Assignors in order of preference; not empty. The group is cooperative where all of them are,
+    /// and eager otherwise, as in Java.
+    pub assignors: Vec<Assignor>,
+    /// What to subscribe to: legal names of topics.
+    pub topics: Vec<String>,
+    /// How long the application may take to give partitions up; below the rebalance timeout.
+    pub revoke_timeout: Duration,
+    /// Seeds the jitter of waits.
+    pub seed: u64,
+}
+
+/// A request under way, other than a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    FindCoordinator,
+    Join,
+    Partitions,
+    Sync,
+    Leave,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    step: Step,
+    attempt: Attempt,
+    sent: Instant,
+}
+
+/// A member of a group.
+#[derive(Debug)]
+pub struct Membership {
+    config: Config,
+    state: State,
+    member_id: String,
+    generation: i32,
+    /// The assignor of the current generation.
+    assignor: Option<Assignor>,
+    ownership: Ownership,
+    leadership: Option<Leadership>,
+    coordinator_known: bool,
+    pending: Option<Pending>,
+    heartbeat: Option<(Attempt, Instant)>,
+    /// Until when the coordinator keeps the member, as far as it has told.
+    alive_until: Option<Instant>,
+    /// Why to rebalance once the state allows it.
+    rejoin: Option<&'static str>,
+    timers: Timers,
+    backoff: Backoff,
+    last_attempt: Attempt,
+    effects: VecDeque<Effect>,
+}
+
+impl Membership {
+    /// A member that has not started.
+    pub fn new(config: Config) -> Self {
+        let (min, max) = config.retry_backoff;
+        Self {
+            state: State::Unjoined,
+            member_id: String::new(),
+            generation: NO_GENERATION,
+            assignor: None,
+            ownership: Ownership::default(),
+            leadership: None,
+            coordinator_known: false,
+            pending: None,
+            heartbeat: None,
+            alive_until: None,
+            rejoin: None,
+            timers: Timers::default(),
+            backoff: Backoff::new(min, max, config.seed),
+            last_attempt: Attempt(0),
+            effects: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Starts: the coordinator is sought, the group is joined.
+    pub fn handle_start(&mut self, now: Instant) {
+        self.proceed(now);
+    }
+
+    /// Answers [`Effect::FindCoordinator`].
+    pub fn handle_coordinator(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<(), RequestError>,
+        now: Instant,
+    ) {
+        if self.take_pending(Step::FindCoordinator, attempt).is_none() {
+            return;
+        }
+        match answer {
+            Ok(()) => {
+                self.coordinator_known = true;
+                self.proceed(now);
+            }
+            Err(error) if error.is_fatal() => self.fail("finding the coordinator of", &error),
+            Err(_) => self.retry_later(now),
+        }
+    }
+
+    /// Handles the timers that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Session => self.end_session(now),
+                Timer::Revoke => self.end_revocation(now),
+                Timer::Retry => self.proceed(now),
+                Timer::Heartbeat => self.send_heartbeat(now),
+            }
+        }
+    }
+
+    /// When [`Membership::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// What is to be done next.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Where the member stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The generation, where there is one.
+    pub fn generation(&self) -> Option<i32> {
+        (self.generation != NO_GENERATION).then_some(self.generation)
+    }
+
+    /// The id that the coordinator gave; empty before.
+    pub fn member_id(&self) -> &str {
+        &self.member_id
+    }
+
+    /// What is owned, with what is being given up.
+    pub fn assignment(&self) -> &BTreeSet<TopicPartition> {
+        self.ownership.owned()
+    }
+
+    /// True where the coordinator counts this member to the current generation, as far as it has
+    /// told.
+    pub fn is_member(&self) -> bool {
+        self.generation().is_some()
+    }
+
+    /// What to stamp a commit with. None where the coordinator would refuse it: without a membership,
+    /// and between the JoinGroup and the end of its rebalance.
+    pub fn commit_stamp(&self) -> Option<CommitStamp> {
+        let settled = matches!(
+            self.state,
+            State::Stable | State::Reconciling | State::Leaving
+        );
+        let generation = self.generation().filter(|_| settled)?;
+        Some(CommitStamp {
+            generation,
+            member_id: self.member_id.clone(),
+            instance_id: self.config.instance_id.clone(),
+        })
+    }
+
+    /// Sends the request that the state calls for, unless one is under way or a wait is.
+    fn proceed(&mut self, now: Instant) {
+        if self.pending.is_some() || self.timers.is_set(Timer::Retry) {
+            return;
+        }
+        match self.state {
+            State::Left | State::Fatal => {}
+            _ if !self.coordinator_known => {
+                let attempt = self.start(Step::FindCoordinator, now);
+                self.effects.push_back(Effect::FindCoordinator(attempt));
+            }
+            State::Unjoined | State::PreparingRebalance => self.send_join(now),
+            State::CompletingRebalance => self.ask_partitions(now),
+            State::Reconciling | State::Stable | State::Leaving => self.send_heartbeat(now),
+        }
+    }
+
+    fn set_state(&mut self, state: State) {
+        let legal = self.state == state || state.predecessors().contains(&self.state);
+        debug_assert!(legal, "{:?} after {:?}", state, self.state);
+        self.state = state;
+    }
+
+    fn next_attempt(&mut self) -> Attempt {
+        self.last_attempt.0 += 1;
+        self.last_attempt
+    }
+
+    fn start(&mut self, step: Step, now: Instant) -> Attempt {
+        debug_assert!(self.pending.is_none());
+        let attempt = self.next_attempt();
+        let sent = now;
+        self.pending = Some(Pending {
+            step,
+            attempt,
+            sent,
+        });
+        attempt
+    }
+
+    /// Takes the request under way if it is this one, and tells when it was sent.
+    fn take_pending(&mut self, step: Step, attempt: Attempt) -> Option<Instant> {
+        let pending = self
+            .pending
+            .take_if(|it| it.step == step && it.attempt == attempt)?;
+        Some(pending.sent)
+    }
+
+    /// Goes on after a wait.
+    fn retry_later(&mut self, now: Instant) {
+        let wait = self.backoff.next();
+        self.timers.set(Timer::Retry, now + wait);
+    }
+
+    /// Goes on at once after a first failure, and after a wait where one follows another.
+    fn retry_soon(&mut self, now: Instant) {
+        if self.backoff.is_fresh() {
+            self.backoff.count();
+            self.proceed(now);
+        } else {
+            self.retry_later(now);
+        }
+    }
+
+    /// Seeks the coordinator anew, after a wait.
+    fn lose_coordinator(&mut self, now: Instant) {
+        self.coordinator_known = false;
+        if self.pending.is_none() && !self.timers.is_set(Timer::Retry) {
+            self.retry_later(now);
+        }
+    }
+
+    /// Ends for good, naming what was being done of the group.
+    fn fail(&mut self, doing: &str, error: &RequestError) {
+        let message = format!("{doing} group `{}`: {error}", self.config.group_id);
+        self.fail_with(error.code(), message);
+    }
+
+    fn fail_with(&mut self, code: Option<ErrorCode>, message: String) {
+        self.forget_generation();
+        if self.state == State::Leaving {
+            return self.finish_leaving();
+        }
+        self.pending = None;
+        self.timers.stop_all();
+        self.set_state(State::Fatal);
+        self.effects
+            .push_back(Effect::Failed(GroupFailure { code, message }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! What a failed request calls for.
+
+use std::fmt;
+
+use super::effect::RequestError;
+use crate::wire::ErrorCode;
+
+/// What helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Find the coordinator again.
+    FindCoordinator,
+    /// The same again, later.
+    Retry,
+    /// The group rebalances: join again.
+    Rejoin,
+    /// The coordinator does not know the member: join as a new one.
+    ForgetMember,
+    /// The member's generation is over: join again under the same id.
+    ForgetGeneration,
+    /// Nothing.
+    Nothing,
+}
+
+impl RequestError {
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Disconnected | Self::Timeout => Remedy::FindCoordinator,
+            Self::MemberIdRequired(_) => Remedy::Rejoin,
+            Self::Code(code) => match *code {
+                ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
+                    Remedy::FindCoordinator
+                }
+                // The server's own trouble is told by nothing better than this code.
+                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::UNKNOWN_SERVER_ERROR => {
+                    Remedy::Retry
+                }
+                ErrorCode::REBALANCE_IN_PROGRESS => Remedy::Rejoin,
+                ErrorCode::UNKNOWN_MEMBER_ID => Remedy::ForgetMember,
+                ErrorCode::ILLEGAL_GENERATION => Remedy::ForgetGeneration,
+                code if code.is_retriable() => Remedy::Retry,
+                _ => Remedy::Nothing,
+            },
+        }
+    }
+
+    pub(super) fn is_fatal(&self) -> bool {
+        self.remedy() == Remedy::Nothing
+    }
+
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Code(code) => Some(*code),
+            Self::MemberIdRequired(_) => Some(ErrorCode::MEMBER_ID_REQUIRED),
+            Self::Disconnected | Self::Timeout => None,
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => code.fmt(f),
+            Self::MemberIdRequired(id) => write!(f, "a member id is required: {id}"),
+            Self::Disconnected => f.write_str("disconnected"),
+            Self::Timeout => f.write_str("no answer in time"),
+        }
+    }
+}
