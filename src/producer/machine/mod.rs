@@ -1,0 +1,261 @@
+//! The idempotent producer's decisions, as a pure machine: what is sent when, and what each
+//! answer means. Time comes in as an argument and jitter from a seed; bytes are moved by the
+//! shell, which does what [`ProducerMachine::poll_effect`] asks for.
+//!
+//! # A batch's way
+//!
+//! ```text
+//!            handle_send
+//!                │            full, lingered, flushed,
+//!                ▼             leader and id known
+//!   ┌──────── Queued ─────────────────────────────► InFlight ──stored──► Done(Ok)
+//!   │            ▲                                  ▲  │  │
+//!   │            │ too large: two halves            │  │  │ retriable code, no answer,
+//!   │            │ bad records: the others          │  │  │ sequence or id refused
+//!   │            └──────────────────────────────────┼──┘  ▼
+//!   │                                               └── BackingOff
+//!   │ delivery timeout                         backoff over   │
+//!   ▼                                                         │
+//! Done(Err) ◄── delivery timeout, rejected, fatal ────────────┘  (and from InFlight)
+//! ```
+//!
+//! Only the head of a partition's queue is ever in flight or backing off; behind it all is
+//! queued. An answer to a batch that is not in flight in that request is ignored: the batch was
+//! failed by its delivery timeout meanwhile.
+//!
+//! # Duplicates, order and doubt
+//!
+//! One batch a partition is in flight (KIP-98 allows five), so order needs no bookkeeping. A
+//! partition's sequence numbers move on when the broker says that it has the batch, and stay
+//! where it says that it hasn't. Where nobody can say (no answer; a code that may follow the
+//! append), the same batch goes out again under the same stamp, until the broker answers by the
+//! stamp. If it never does, the records fail with `in_doubt`, and the partition goes on in a new
+//! epoch (KIP-360), so that its next batch can't be taken for the lost one, and a late copy of
+//! the lost one can't get in behind it.
+//!
+//! # Invariants
+//! - A batch that may be in the log is never sent with another stamp, nor divided.
+//! - A stamp is never given to a second batch once a batch bearing it may be in the log.
+//! - Every accepted record gets exactly one [`Effect::Done`], at the latest when its delivery
+//!   timeout has passed, and counts for the buffer until then.
+//! - [`ProducerMachine::handle_timeout`] at the time of [`ProducerMachine::poll_timeout`] always
+//!   makes progress, and between two events only finitely many effects come out.
+
+mod agenda;
+mod answers;
+mod batch;
+mod identity;
+mod outcome;
+mod partition;
+mod ruling;
+mod sending;
+mod vocabulary;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use agenda::{Agenda, Place};
+use batch::BATCH_OVERHEAD_BYTES;
+use identity::Identity;
+use partition::Partition;
+pub use vocabulary::{
+    Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, QueuedRecord,
+    RequestFailure, RequestId, SendRefused,
+};
+
+use super::backoff::{Backoff, Pace};
+use crate::wire::TopicPartition;
+use crate::wire::batch::RecordBody;
+
+/// The idempotent producer. See the [module](self) for its states and what always holds.
+#[derive(Debug)]
+pub struct ProducerMachine {
+    config: ProducerConfig,
+    now: Instant,
+    partitions: Vec<Partition>,
+    index: HashMap<TopicPartition, usize>,
+    agenda: Agenda,
+    identity: Identity,
+    metadata_pace: Pace,
+    backoff: Backoff,
+    requests: HashMap<RequestId, Vec<usize>>,
+    last_request: u64,
+    effects: VecDeque<Effect>,
+    buffered_bytes: usize,
+    closed: bool,
+    failure: Option<ProduceFailure>,
+}
+
+impl ProducerMachine {
+    /// Makes a producer that knows nothing yet; `seed` is for the jitter of its backoffs.
+    pub fn new(config: ProducerConfig, seed: u64, now: Instant) -> Self {
+        let config = config.bounded();
+        let backoff = Backoff::new(config.retry_backoff, config.retry_backoff_max, seed);
+        Self {
+            config,
+            now,
+            partitions: Vec::new(),
+            index: HashMap::new(),
+            agenda: Agenda::default(),
+            identity: Identity::default(),
+            metadata_pace: Pace::default(),
+            backoff,
+            requests: HashMap::new(),
+            last_request: 0,
+            effects: VecDeque::new(),
+            buffered_bytes: 0,
+            closed: false,
+            failure: None,
+        }
+    }
+
+    /// Takes a record in for a partition. `timestamp` is in milliseconds since 1970; `token`
+    /// names the record in its [`Effect::Done`].
+    ///
+    /// # Errors
+    /// [`SendRefused`] where the record can't be taken, now or ever.
+    pub fn handle_send(
+        &mut self,
+        partition: &TopicPartition,
+        body: RecordBody,
+        timestamp: i64,
+        token: u64,
+        now: Instant,
+    ) -> Result<(), SendRefused> {
+        self.observe(now);
+        let record = QueuedRecord {
+            timestamp,
+            body,
+            token,
+        };
+        let bytes = self.admit(&record)?;
+        self.buffered_bytes += bytes;
+        let index = self.index_of(partition);
+        self.partitions[index].push(record, &self.config, self.now);
+        self.settle(index);
+        Ok(())
+    }
+
+    fn admit(&self, record: &QueuedRecord) -> Result<usize, SendRefused> {
+        if let Some(failure) = &self.failure {
+            return Err(SendRefused::Failed(failure.clone()));
+        }
+        if self.closed {
+            return Err(SendRefused::Closed);
+        }
+        let bytes = record.size_bytes();
+        let request_limit = self
+            .config
+            .max_request_bytes
+            .saturating_sub(BATCH_OVERHEAD_BYTES);
+        let limit = request_limit.min(self.config.buffer_bytes);
+        if bytes > limit {
+            return Err(SendRefused::RecordTooLarge { bytes, limit });
+        }
+        if bytes > self.config.buffer_bytes - self.buffered_bytes {
+            return Err(SendRefused::BufferFull);
+        }
+        Ok(bytes)
+    }
+
+    /// Learns a partition's leader, or that it has none. To be told before a partition's first
+    /// record, which otherwise waits for a round of metadata.
+    pub fn handle_leader(&mut self, partition: &TopicPartition, leader: Option<i32>, now: Instant) {
+        self.observe(now);
+        let index = self.index_of(partition);
+        self.partitions[index].leader = leader;
+        self.settle(index);
+    }
+
+    /// Learns the leaders of all partitions in use from fresh metadata: the answer to
+    /// [`Effect::RefreshMetadata`], and welcome at any time. After a fetch that failed there is
+    /// nothing to tell.
+    pub fn handle_leaders(
+        &mut self,
+        leader_of: impl Fn(&TopicPartition) -> Option<i32>,
+        now: Instant,
+    ) {
+        self.observe(now);
+        for index in 0..self.partitions.len() {
+            self.partitions[index].leader = leader_of(&self.partitions[index].name);
+            self.settle(index);
+        }
+        if !self.agenda.has(Place::Leaderless) {
+            self.metadata_pace.succeed();
+        }
+    }
+
+    /// Sends everything that is queued without lingering. It is done when
+    /// [`buffered_bytes`](Self::buffered_bytes) is 0, or when the records of interest are.
+    pub fn handle_flush(&mut self, now: Instant) {
+        self.observe(now);
+        for index in 0..self.partitions.len() {
+            self.partitions[index].close_last();
+            self.settle(index);
+        }
+    }
+
+    /// Takes no more records, and flushes.
+    pub fn handle_close(&mut self, now: Instant) {
+        self.closed = true;
+        self.handle_flush(now);
+    }
+
+    /// Does what has become due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.observe(now);
+        while let Some((at, index)) = self.agenda.next_alarm()
+            && at <= self.now
+        {
+            self.expire(index);
+            self.settle(index);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next, unless another event
+    /// comes first. To be asked once [`poll_effect`](Self::poll_effect) has nothing more.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let alarm = self.agenda.next_alarm().map(|(at, _)| at);
+        let wants_identity = self.agenda.has(Place::Unidentified);
+        let identity = self.identity.retry_at().filter(|_| wants_identity);
+        let wants_leader = self.agenda.has(Place::Leaderless);
+        let metadata = self.metadata_pace.not_before().filter(|_| wants_leader);
+        [alarm, identity, metadata].into_iter().flatten().min()
+    }
+
+    /// What records take up from [`handle_send`](Self::handle_send) to [`Effect::Done`].
+    pub fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
+    }
+
+    /// Why the producer has ended, if it has: every record has failed, and none is accepted.
+    pub fn failure(&self) -> Option<&ProduceFailure> {
+        self.failure.as_ref()
+    }
+
+    /// Time never goes back, whatever the order in which the shell took it.
+    fn observe(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn index_of(&mut self, partition: &TopicPartition) -> usize {
+        if let Some(index) = self.index.get(partition) {
+            return *index;
+        }
+        let index = self.partitions.len();
+        self.partitions.push(Partition::new(partition.clone()));
+        self.agenda.add();
+        self.index.insert(partition.clone(), index);
+        index
+    }
+
+    /// Puts a partition where it belongs, after whatever happened to it.
+    fn settle(&mut self, index: usize) {
+        let partition = &mut self.partitions[index];
+        if partition.sequence.is_none() {
+            partition.sequence = self.identity.first_sequence();
+        }
+        let (place, alarm) = partition.place(&self.config, self.now);
+        self.agenda.set(index, place, alarm);
+    }
+}

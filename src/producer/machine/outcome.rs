@@ -1,0 +1,185 @@
+//! How a batch goes on, or ends.
+
+use super::ProducerMachine;
+use super::agenda::Place;
+use super::batch::Batch;
+use super::vocabulary::{Acked, Effect, PartitionAnswer, ProduceFailure, QueuedRecord};
+use crate::producer::sequence::Sequence;
+
+impl ProducerMachine {
+    /// The head is in the log.
+    pub(super) fn acknowledge(&mut self, index: usize, answer: &PartitionAnswer) {
+        let partition = &mut self.partitions[index];
+        let Some(batch) = partition.take_head() else {
+            return;
+        };
+        if let Some(sequence) = &mut partition.sequence {
+            sequence.advance(batch.records().len());
+        }
+        self.buffered_bytes -= batch.record_bytes();
+        for (record, place) in batch.records().iter().zip(0..) {
+            let acked = Acked {
+                offset: match answer.base_offset {
+                    base @ 0.. => base.saturating_add(place),
+                    _ => -1,
+                },
+                timestamp: match answer.log_append_time {
+                    -1 => record.timestamp,
+                    time => time,
+                },
+            };
+            self.done(record, Ok(acked));
+        }
+    }
+
+    /// The head is sent again after a while.
+    pub(super) fn retry(&mut self, index: usize, failure: ProduceFailure) {
+        let partition = &mut self.partitions[index];
+        let Some(head) = partition.head_mut() else {
+            return;
+        };
+        head.attempts += 1;
+        head.last_failure = Some(failure);
+        let delay = self.backoff.delay(head.attempts);
+        partition.back_off(self.now + delay);
+    }
+
+    /// The head ends here. Where that leaves the log in doubt, its sequence numbers can't be
+    /// given to what comes next.
+    pub(super) fn fail_head(&mut self, index: usize, failure: &ProduceFailure) {
+        if let Some(batch) = self.partitions[index].take_head() {
+            self.fail(&batch, failure);
+        }
+        if failure.in_doubt {
+            self.restart_sequence(index);
+        }
+    }
+
+    /// The head is too large for the topic: its halves may not be.
+    pub(super) fn halve(&mut self, index: usize, failure: &ProduceFailure) {
+        let Some(batch) = self.partitions[index].take_head() else {
+            return;
+        };
+        let half = batch.records().len() / 2;
+        if half == 0 {
+            self.fail(&batch, failure);
+        } else {
+            self.put_back(index, batch.divide(|place| place < half));
+        }
+    }
+
+    /// The head is refused: those of its records that are to blame fail, the others are sent
+    /// again. Where the broker blames none, all fail.
+    pub(super) fn reject(
+        &mut self,
+        index: usize,
+        answer: &PartitionAnswer,
+        failure: &ProduceFailure,
+    ) {
+        let Some(batch) = self.partitions[index].take_head() else {
+            return;
+        };
+        let blame = |place: usize| {
+            let mut errors = answer.record_errors.iter();
+            errors.find(|(at, _)| usize::try_from(*at) == Ok(place))
+        };
+        let records = batch.records().clone();
+        if !(0..records.len()).any(|place| blame(place).is_some()) {
+            self.fail(&batch, failure);
+            return;
+        }
+        for (place, record) in records.iter().enumerate() {
+            if let Some((_, message)) = blame(place) {
+                let mut failure = failure.clone();
+                if let Some(message) = message {
+                    failure.message = format!("{}: {message}", failure.message).into();
+                }
+                self.buffered_bytes -= record.size_bytes();
+                self.done(record, Err(failure));
+            }
+        }
+        let [_, others] = batch.divide(|place| blame(place).is_some());
+        self.put_back(index, [None, others]);
+    }
+
+    /// Fails what has been waiting longer than the delivery timeout.
+    pub(super) fn expire(&mut self, index: usize) {
+        while let Some(head) = self.partitions[index].head()
+            && head.deadline(&self.config) <= self.now
+        {
+            let failure = self.expiry(index, head);
+            self.fail_head(index, &failure);
+        }
+    }
+
+    fn expiry(&self, index: usize, head: &Batch) -> ProduceFailure {
+        let partition = &self.partitions[index];
+        let in_doubt = partition.is_head_in_doubt();
+        let why = match &head.last_failure {
+            Some(failure) => &*failure.message,
+            None => match partition.place(&self.config, self.now).0 {
+                Place::Unidentified => self.identity.why_none(),
+                Place::Leaderless => "the partition has no leader that is known",
+                _ if in_doubt => "no answer came",
+                _ => "it was still queued",
+            },
+        };
+        let (name, after) = (&partition.name, self.config.delivery_timeout);
+        ProduceFailure {
+            code: head.last_failure.as_ref().and_then(|failure| failure.code),
+            message: format!("{name}: not acknowledged within {after:?}: {why}").into(),
+            in_doubt,
+        }
+    }
+
+    /// The producer ends, and with it everything it holds.
+    pub(super) fn fail_all(&mut self, failure: ProduceFailure) {
+        for index in 0..self.partitions.len() {
+            let mut in_doubt = self.partitions[index].is_head_in_doubt();
+            while let Some(batch) = self.partitions[index].take_head() {
+                let failure = ProduceFailure {
+                    in_doubt: std::mem::take(&mut in_doubt),
+                    ..failure.clone()
+                };
+                self.fail(&batch, &failure);
+            }
+            self.settle(index);
+        }
+        self.requests.clear();
+        self.failure.get_or_insert(failure);
+    }
+
+    /// The partition's next batch begins a new epoch, or takes a new id when epochs run out.
+    pub(super) fn restart_sequence(&mut self, index: usize) {
+        let partition = &mut self.partitions[index];
+        match partition.sequence.and_then(Sequence::next_epoch) {
+            Some(next) => partition.sequence = Some(next),
+            None => self.renew_identity(index),
+        }
+    }
+
+    /// The partition's next batch takes a new id.
+    pub(super) fn renew_identity(&mut self, index: usize) {
+        if let Some(sequence) = self.partitions[index].sequence.take() {
+            self.identity.retire(sequence);
+        }
+    }
+
+    fn put_back(&mut self, index: usize, parts: [Option<Batch>; 2]) {
+        for part in parts.into_iter().rev().flatten() {
+            self.partitions[index].put_back(part);
+        }
+    }
+
+    fn fail(&mut self, batch: &Batch, failure: &ProduceFailure) {
+        self.buffered_bytes -= batch.record_bytes();
+        for record in batch.records().iter() {
+            self.done(record, Err(failure.clone()));
+        }
+    }
+
+    fn done(&mut self, record: &QueuedRecord, result: Result<Acked, ProduceFailure>) {
+        let token = record.token;
+        self.effects.push_back(Effect::Done { token, result });
+    }
+}

@@ -1,0 +1,209 @@
+//! What the machine is told, and what it asks for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::wire::batch::{ProducerStamp, RecordBody};
+use crate::wire::{ErrorCode, TopicPartition};
+
+/// What a [`ProducerMachine`](super::ProducerMachine) is set up with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerConfig {
+    /// How long a batch that isn't full waits for more records (`linger.ms`).
+    pub linger: Duration,
+    /// A batch is full at this many bytes (`batch.size`); a larger record is a batch of its own.
+    pub batch_bytes: usize,
+    /// The most record bytes in one request, and so in one record (`max.request.size`).
+    pub max_request_bytes: usize,
+    /// The most record bytes held at a time (`buffer.memory`).
+    pub buffer_bytes: usize,
+    /// How long after it was given a record is acknowledged or failed (`delivery.timeout.ms`).
+    pub delivery_timeout: Duration,
+    /// The first wait before something is tried again (`retry.backoff.ms`).
+    pub retry_backoff: Duration,
+    /// The longest such wait (`retry.backoff.max.ms`).
+    pub retry_backoff_max: Duration,
+}
+
+/// Kafka's own defaults (those of 4.0).
+impl Default for ProducerConfig {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_millis(5),
+            batch_bytes: 16 << 10,
+            max_request_bytes: 1 << 20,
+            buffer_bytes: 32 << 20,
+            delivery_timeout: Duration::from_secs(120),
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+        }
+    }
+}
+
+impl ProducerConfig {
+    /// Keeps the waits short enough to be added to any point in time.
+    pub(super) fn bounded(self) -> Self {
+        const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+        Self {
+            linger: self.linger.min(LONGEST),
+            delivery_timeout: self.delivery_timeout.min(LONGEST),
+            retry_backoff: self.retry_backoff.min(LONGEST),
+            retry_backoff_max: self.retry_backoff_max.min(LONGEST),
+            ..self
+        }
+    }
+}
+
+/// Names a produce request, so that its answer finds its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(super) u64);
+
+/// A record on its way to the broker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueuedRecord {
+    /// The record's time, in milliseconds since 1970.
+    pub timestamp: i64,
+    /// Key, value and headers.
+    pub body: RecordBody,
+    /// The caller's name for the record, given back in [`Effect::Done`].
+    pub token: u64,
+}
+
+/// One partition's batch in a produce request.
+///
+/// A batch that is sent again is equal to what was sent before, so that the same encoding gives
+/// the same bytes and the broker can tell a duplicate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchOut {
+    /// Where it goes.
+    pub partition: TopicPartition,
+    /// Its records, never none.
+    pub records: Arc<Vec<QueuedRecord>>,
+    /// What to mark the batch with.
+    pub stamp: ProducerStamp,
+}
+
+/// Something for the shell to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Ask any broker for a new producer id, without a transactional id. Answered once, by
+    /// [`handle_producer_id`](super::ProducerMachine::handle_producer_id).
+    InitProducerId,
+    /// Send a produce request with acks=all. Answered once, by
+    /// [`handle_produce_response`](super::ProducerMachine::handle_produce_response); the shell
+    /// gives it a deadline.
+    Produce {
+        /// Names the request in its answer.
+        request: RequestId,
+        /// The broker to send it to.
+        node: i32,
+        /// At most one batch a partition.
+        batches: Vec<BatchOut>,
+    },
+    /// Fetch fresh metadata, then call
+    /// [`handle_leaders`](super::ProducerMachine::handle_leaders). Asked again, with backoff,
+    /// while a leader is missing: a fetch already under way is enough.
+    RefreshMetadata,
+    /// Tell the caller how its record ended. Once for each record that was accepted.
+    Done {
+        /// The caller's name for the record.
+        token: u64,
+        /// Where it is, or why it isn't.
+        result: Result<Acked, ProduceFailure>,
+    },
+}
+
+/// Where an acknowledged record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acked {
+    /// The record's offset; -1 where the broker knows only that it has the record.
+    pub offset: i64,
+    /// The record's time as the log has it, in milliseconds since 1970.
+    pub timestamp: i64,
+}
+
+/// Why a record, or a request for a producer id, failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProduceFailure {
+    /// The broker's code, where a broker answered.
+    pub code: Option<ErrorCode>,
+    /// What happened, for a person.
+    pub message: Arc<str>,
+    /// The record may be in the log all the same.
+    pub in_doubt: bool,
+}
+
+impl fmt::Display for ProduceFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if self.in_doubt {
+            f.write_str(" (the record may have been written)")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a produce response says of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionAnswer {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// How it went.
+    pub code: ErrorCode,
+    /// The offset of the batch's first record, or -1.
+    pub base_offset: i64,
+    /// The time of all its records in a topic with `LogAppendTime`, or -1.
+    pub log_append_time: i64,
+    /// The records that are to blame, by their place in the batch, and why (KIP-467).
+    pub record_errors: Vec<(i32, Option<String>)>,
+    /// What the broker says to a person.
+    pub message: Option<String>,
+}
+
+/// Why a produce request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFailure {
+    /// The connection broke after some of the request was written: the batches may be in the
+    /// log.
+    Disconnected,
+    /// The deadline passed after some of the request was written: the batches may be in the log.
+    TimedOut,
+    /// The answer can't be read, or lacks a partition: the batches may be in the log.
+    BadAnswer,
+    /// Nothing of it was written.
+    NotSent,
+}
+
+impl RequestFailure {
+    pub(super) fn may_have_written(self) -> bool {
+        self != Self::NotSent
+    }
+
+    pub(super) fn describe(self) -> &'static str {
+        match self {
+            Self::Disconnected => "the connection to the leader broke before an answer came",
+            Self::TimedOut => "the leader didn't answer in time",
+            Self::BadAnswer => "the leader's answer can't be understood",
+            Self::NotSent => "the leader couldn't be reached",
+        }
+    }
+}
+
+/// Why a record was not accepted. Nothing of it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendRefused {
+    /// The buffer is full: there is room after the next [`Effect::Done`].
+    BufferFull,
+    /// The record alone is larger than a request, or the whole buffer, may be.
+    RecordTooLarge {
+        /// What the record takes up.
+        bytes: usize,
+        /// The most it may take up.
+        limit: usize,
+    },
+    /// The producer has been closed.
+    Closed,
+    /// The producer has ended by an error that nothing can mend.
+    Failed(ProduceFailure),
+}

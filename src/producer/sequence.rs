@@ -1,0 +1,86 @@
+//! A partition's place in the producer's numbering (KIP-98).
+
+use crate::wire::batch::ProducerStamp;
+
+/// The stamp of the next batch of one partition.
+///
+/// The broker keeps id, epoch and sequence for each partition on its own, so each partition has
+/// an epoch of its own too: what goes wrong in one of them doesn't disturb the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    id: i64,
+    epoch: i16,
+    next: i32,
+}
+
+impl Sequence {
+    /// Starts at 0 under a producer id and epoch that the broker gave out.
+    pub fn new(id: i64, epoch: i16) -> Self {
+        Self { id, epoch, next: 0 }
+    }
+
+    /// The producer's id.
+    pub fn id(self) -> i64 {
+        self.id
+    }
+
+    /// What the next batch is marked with.
+    pub fn stamp(self) -> ProducerStamp {
+        ProducerStamp {
+            id: self.id,
+            epoch: self.epoch,
+            base_sequence: self.next,
+        }
+    }
+
+    /// Moves past a batch that the broker has; the numbers go from `i32::MAX` on to 0.
+    pub fn advance(&mut self, records: usize) {
+        const NUMBERS: u64 = 1 << 31;
+        let next = (self.next.unsigned_abs() as u64 + records as u64) % NUMBERS;
+        self.next = next as i32;
+    }
+
+    /// Starts again at 0 in the next epoch, in which the broker refuses whatever of the last one
+    /// is still on its way (KIP-360); `None` where the epochs of this id are used up.
+    ///
+    /// No broker is asked: to a producer without a transactional id it gives a new id at each
+    /// request, and accepts any higher epoch that begins at 0.
+    pub fn next_epoch(self) -> Option<Self> {
+        Some(Self::new(self.id, self.epoch.checked_add(1)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(next: i32) -> Sequence {
+        Sequence {
+            id: 9,
+            epoch: 3,
+            next,
+        }
+    }
+
+    #[test]
+    fn wraps_to_zero_as_java_does() {
+        for (from, records, to) in [
+            (0, 5, 5),
+            (i32::MAX - 1, 1, i32::MAX),
+            (i32::MAX, 1, 0),
+            (i32::MAX, 5, 4),
+            (i32::MAX - 2, 5, 2),
+        ] {
+            let mut sequence = at(from);
+            sequence.advance(records);
+            assert_eq!(sequence, at(to), "{from} + {records}");
+        }
+    }
+
+    #[test]
+    fn a_new_epoch_begins_at_zero() {
+        let next = at(77).next_epoch();
+        assert_eq!(next, Some(Sequence::new(9, 4)));
+        assert_eq!(Sequence::new(9, i16::MAX).next_epoch(), None);
+    }
+}
