@@ -34,6 +34,7 @@ struct Inner {
     kind: ErrorKind,
     code: Option<ErrorCode>,
     message: String,
+    in_doubt: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -44,6 +45,7 @@ impl Error {
             kind,
             code: None,
             message: message.into(),
+            in_doubt: false,
             source: None,
         }))
     }
@@ -55,6 +57,18 @@ impl Error {
             kind: ErrorKind::Broker,
             code: Some(code),
             message,
+            in_doubt: false,
+            source: None,
+        }))
+    }
+
+    /// Makes an error from a broker's answer that was put into words already.
+    pub(crate) fn coded(code: ErrorCode, message: String) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Broker,
+            code: Some(code),
+            message,
+            in_doubt: false,
             source: None,
         }))
     }
@@ -70,6 +84,7 @@ impl Error {
             kind,
             code: None,
             message: message.into(),
+            in_doubt: false,
             source,
         }))
     }
@@ -82,6 +97,19 @@ impl Error {
     /// The broker's error code, where a broker answered with one.
     pub fn code(&self) -> Option<ErrorCode> {
         self.0.code
+    }
+
+    /// The same error, and what was asked may have been done all the same.
+    pub(crate) fn with_doubt(mut self, in_doubt: bool) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.in_doubt = in_doubt;
+        }
+        self
+    }
+
+    /// True where a record that was sent may have been written all the same.
+    pub fn is_in_doubt(&self) -> bool {
+        self.0.in_doubt
     }
 
     /// True where the same call may succeed later without anyone's help.

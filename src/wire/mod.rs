@@ -4,6 +4,8 @@
 pub mod batch;
 pub mod compression;
 pub mod error_code;
+pub mod frame;
+pub mod versions;
 
 use std::fmt;
 use std::sync::Arc;

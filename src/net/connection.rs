@@ -1,0 +1,365 @@
+//! One connection: a task that owns the socket, and handles that send it requests.
+//!
+//! The task writes whole frames only, so a caller that stops waiting never leaves half a request
+//! on the socket; its answer is read and thrown away. When one deadline passes the connection is
+//! closed, as answers come in order and nothing behind a late one can be told apart from it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::{Request, StrBytes};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::net::pipeline::Pipeline;
+use crate::wire::ErrorCode;
+use crate::wire::frame;
+use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
+use crate::{Error, ErrorKind};
+
+/// Requests that may wait for the socket before a further caller waits in line.
+const QUEUE: usize = 64;
+/// Where the correlation id stands in a request frame: after length, API key and version.
+const CORRELATION_ID: std::ops::Range<usize> = 8..12;
+
+/// What a connection needs to know.
+#[derive(Clone, Debug)]
+pub struct ConnectionConfig {
+    /// Sent with every request; brokers log it and set quotas by it.
+    pub client_id: Arc<str>,
+    /// A frame announced to be larger than this many bytes closes the connection.
+    pub max_frame_bytes: usize,
+    /// A connection on which nothing happens for this long is closed.
+    pub max_idle: Duration,
+}
+
+/// A handle of a connection. Clones share the connection; it is closed when the last is dropped.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    requests: mpsc::Sender<Outgoing>,
+    versions: Arc<ApiVersions>,
+    peer: Arc<str>,
+    client_id: Arc<str>,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    frame: BytesMut,
+    deadline: Instant,
+    reply: Reply,
+}
+
+type Reply = oneshot::Sender<Result<Bytes, Error>>;
+
+impl Connection {
+    /// Takes over a connected stream and agrees on API versions with the broker; `peer` names it
+    /// in errors. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where the peer is not a Kafka broker of 2.4 or newer,
+    /// [`ErrorKind::Timeout`] where it did not answer by the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the stream is closed.
+    pub async fn open<S>(
+        stream: S,
+        peer: Arc<str>,
+        config: &ConnectionConfig,
+        deadline: Instant,
+    ) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let task = Task {
+            queue,
+            pipeline: Pipeline::default(),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            peer: peer.clone(),
+            max_frame_bytes: config.max_frame_bytes,
+            max_idle: config.max_idle,
+        };
+        tokio::spawn(task.run(stream));
+        let client_id = config.client_id.clone();
+        let mut connection = Self {
+            requests,
+            versions: Arc::default(),
+            peer,
+            client_id,
+        };
+        connection.versions = Arc::new(connection.agree_on_versions(deadline).await?);
+        Ok(connection)
+    }
+
+    /// Sends a request and waits for its answer, in the highest version both sides speak.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Timeout`] at the deadline and [`ErrorKind::Connection`] when the connection
+    /// is lost: in both cases the broker may have done what was asked.
+    /// [`ErrorKind::Protocol`] for an answer that can't be read. Error codes within an answer
+    /// are the caller's to read.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the request may or may not be sent; the connection stays in order.
+    pub async fn call<R: Request>(
+        &self,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<R::Response, Error> {
+        let version = self.version::<R>()?;
+        let answer = self.exchange(request, version, deadline).await?;
+        frame::decode_response::<R>(answer, version).map_err(|error| {
+            Error::caused(
+                ErrorKind::Protocol,
+                format!("{}: unreadable answer", self.peer),
+                error,
+            )
+        })
+    }
+
+    /// The version in which a request would be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`] where there is none that both sides speak.
+    pub fn version<R: Request>(&self) -> Result<i16, Error> {
+        self.versions
+            .pick(api_key::<R>()?)
+            .map_err(|error| self.unsupported(&error.to_string()))
+    }
+
+    /// True until the connection is known to be lost.
+    pub fn is_open(&self) -> bool {
+        !self.requests.is_closed()
+    }
+
+    /// The peer's address, as in errors.
+    pub fn peer(&self) -> &Arc<str> {
+        &self.peer
+    }
+
+    async fn exchange<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        deadline: Instant,
+    ) -> Result<Bytes, Error> {
+        let frame =
+            frame::request(0, Some(&self.client_id), version, request).map_err(|error| {
+                Error::caused(ErrorKind::Usage, "a request that can't be encoded", error)
+            })?;
+        let (reply, answer) = oneshot::channel();
+        let outgoing = Outgoing {
+            frame: frame.into(),
+            deadline,
+            reply,
+        };
+        let exchange = async {
+            self.requests
+                .send(outgoing)
+                .await
+                .map_err(|_| self.lost())?;
+            answer.await.map_err(|_| self.lost())?
+        };
+        match tokio::time::timeout_at(deadline, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.late(R::KEY)),
+        }
+    }
+
+    async fn agree_on_versions(&self, deadline: Instant) -> Result<ApiVersions, Error> {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str(env!("CARGO_PKG_NAME")))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let mut response = self
+            .ask_versions(&request, FIRST_API_VERSIONS, deadline)
+            .await?;
+        if ErrorCode(response.error_code) == ErrorCode::UNSUPPORTED_VERSION {
+            response = self
+                .ask_versions(&ApiVersionsRequest::default(), 0, deadline)
+                .await?;
+        }
+        let code = ErrorCode(response.error_code);
+        code.ok()
+            .map_err(|code| Error::broker(code, format!("{}: asking its versions", self.peer)))?;
+        let versions = ApiVersions::from_response(&response);
+        versions
+            .check()
+            .map_err(|error| self.unsupported(&error.to_string()))?;
+        Ok(versions)
+    }
+
+    /// Asks in one version. The answer to a version that the broker does not know is in version
+    /// 0 and begins with error 35 (KIP-511).
+    async fn ask_versions(
+        &self,
+        request: &ApiVersionsRequest,
+        version: i16,
+        deadline: Instant,
+    ) -> Result<ApiVersionsResponse, Error> {
+        let answer = self.exchange(request, version, deadline).await?;
+        let refused = answer.get(4..6) == Some(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes()[..]);
+        let version = if refused { 0 } else { version };
+        frame::decode_response::<ApiVersionsRequest>(answer, version).map_err(|error| {
+            self.unsupported(&format!("it does not answer as Kafka does: {error}"))
+        })
+    }
+
+    fn unsupported(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Unsupported, format!("{}: {why}", self.peer))
+    }
+
+    fn lost(&self) -> Error {
+        Error::new(
+            ErrorKind::Connection,
+            format!("{}: the connection was lost", self.peer),
+        )
+    }
+
+    fn late(&self, key: i16) -> Error {
+        let api = ApiKey::try_from(key).map_or_else(|()| key.to_string(), |api| format!("{api:?}"));
+        Error::new(
+            ErrorKind::Timeout,
+            format!("{}: no answer to {api} in time", self.peer),
+        )
+    }
+}
+
+fn api_key<R: Request>() -> Result<ApiKey, Error> {
+    ApiKey::try_from(R::KEY)
+        .map_err(|()| Error::new(ErrorKind::Usage, format!("there is no API {}", R::KEY)))
+}
+
+/// Owns the socket until it is closed.
+struct Task {
+    queue: mpsc::Receiver<Outgoing>,
+    pipeline: Pipeline<Reply>,
+    input: BytesMut,
+    output: BytesMut,
+    peer: Arc<str>,
+    max_frame_bytes: usize,
+    max_idle: Duration,
+}
+
+impl Task {
+    async fn run<S: AsyncRead + AsyncWrite>(mut self, stream: S) {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let end = self.serve(&mut reader, &mut writer).await;
+        self.queue.close();
+        let lost = match end {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::debug!(peer = %self.peer, %error, "connection closed");
+                Some(error)
+            }
+        };
+        let now = Instant::now().into_std();
+        let peer = self.peer.clone();
+        let error = |late: bool| match &lost {
+            _ if late => Error::new(ErrorKind::Timeout, format!("{peer}: no answer in time")),
+            Some(error) => error.clone(),
+            None => Error::new(
+                ErrorKind::Closed,
+                format!("{peer}: the connection was closed"),
+            ),
+        };
+        for (reply, late) in self.pipeline.abandon(now) {
+            // Nobody waiting any more is fine.
+            let _ = reply.send(Err(error(late)));
+        }
+        while let Ok(waiting) = self.queue.try_recv() {
+            let _ = waiting.reply.send(Err(error(false)));
+        }
+        let _ = writer.shutdown().await;
+    }
+
+    /// Moves bytes until all handles are gone (`Ok`) or the connection can't be used any more.
+    async fn serve(
+        &mut self,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(), Error> {
+        let mut idle_until = Instant::now() + self.max_idle;
+        loop {
+            let until = self
+                .pipeline
+                .next_deadline()
+                .map_or(idle_until, Instant::from_std);
+            tokio::select! {
+                read = reader.read_buf(&mut self.input) => {
+                    self.received(read)?;
+                }
+                written = writer.write_buf(&mut self.output), if self.output.has_remaining() => {
+                    written.map_err(|error| self.broken(error))?;
+                }
+                next = self.queue.recv() => match next {
+                    Some(outgoing) => self.accept(outgoing),
+                    None => return Ok(()),
+                },
+                () = tokio::time::sleep_until(until) => {
+                    let why = if self.pipeline.is_empty() { "idle" } else { "no answer in time" };
+                    return Err(self.error(why));
+                }
+            }
+            idle_until = Instant::now() + self.max_idle;
+        }
+    }
+
+    fn accept(&mut self, mut outgoing: Outgoing) {
+        if outgoing.reply.is_closed() {
+            return;
+        }
+        let id = self
+            .pipeline
+            .begin(outgoing.deadline.into_std(), outgoing.reply);
+        outgoing.frame[CORRELATION_ID].copy_from_slice(&id.to_be_bytes());
+        if self.output.is_empty() {
+            self.output = outgoing.frame;
+        } else {
+            self.output.extend_from_slice(&outgoing.frame);
+        }
+    }
+
+    fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
+        if read.map_err(|error| self.broken(error))? == 0 {
+            return Err(self.error("the broker closed the connection"));
+        }
+        while let Some(answer) = self.next_frame()? {
+            let Some(id) = answer.first_chunk::<4>() else {
+                return Err(self.protocol("an answer without a correlation id"));
+            };
+            let reply = self
+                .pipeline
+                .complete(i32::from_be_bytes(*id))
+                .map_err(|error| self.protocol(&error.to_string()))?;
+            let _ = reply.send(Ok(answer));
+        }
+        Ok(())
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Bytes>, Error> {
+        frame::split(&mut self.input, self.max_frame_bytes)
+            .map_err(|error| Error::caused(ErrorKind::Unsupported, self.peer.to_string(), error))
+    }
+
+    fn broken(&self, error: io::Error) -> Error {
+        Error::caused(ErrorKind::Connection, self.peer.to_string(), error)
+    }
+
+    fn error(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Connection, format!("{}: {why}", self.peer))
+    }
+
+    fn protocol(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Protocol, format!("{}: {why}", self.peer))
+    }
+}
