@@ -1,0 +1,353 @@
+//! The client: keeps the metadata fresh and finds brokers, leaders and coordinators.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{FindCoordinatorRequest, GroupId, MetadataRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::cluster::Admin;
+use crate::cluster::config::ClientConfig;
+use crate::cluster::metadata::Metadata;
+use crate::cluster::pool::{Channel, Node, Pool, jittered_backoff};
+use crate::wire::ErrorCode;
+use crate::{Error, ErrorKind};
+
+/// A client of one Kafka cluster: the way to everything else.
+///
+/// Clones are the same client. Its background task, which refreshes metadata on request and by
+/// age, ends when the last clone is dropped.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), payment_notifier::Error> {
+/// use payment_notifier::{Client, ClientConfig};
+///
+/// let config = ClientConfig {
+///     bootstrap_servers: vec!["localhost:9092".into()],
+///     ..ClientConfig::default()
+/// };
+/// let client = Client::connect(config).await?;
+/// for broker in client.metadata().brokers().values() {
+///     println!("broker {} at {}:{}", broker.id, broker.host, broker.port);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: Arc<Pool>,
+    control: Channel,
+    shared: Arc<Shared>,
+    metadata: watch::Receiver<Arc<Metadata>>,
+    attempts: watch::Receiver<Attempts>,
+    refresher: tokio::task::AbortHandle,
+}
+
+/// What the client and its refresher have in common.
+#[derive(Debug)]
+struct Shared {
+    config: ClientConfig,
+    topics: Mutex<BTreeSet<Arc<str>>>,
+    wanted: Notify,
+}
+
+/// How many refreshes have ended, and how the last one did.
+#[derive(Clone, Debug, Default)]
+struct Attempts {
+    count: u64,
+    last_error: Option<Error>,
+}
+
+impl Client {
+    /// Connects to a cluster: returns when one of its brokers has described it. Connections that
+    /// fail are tried again for `request.timeout.ms`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] without bootstrap servers; [`ErrorKind::Unsupported`] where a peer is
+    /// no Kafka broker or too old; otherwise what kept every server from answering.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing is left behind.
+    pub async fn connect(config: ClientConfig) -> Result<Self, Error> {
+        if config.bootstrap_servers.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "bootstrap.servers is empty"));
+        }
+        let deadline = Instant::now() + config.request_timeout;
+        let client = Self::new(config);
+        loop {
+            match client.refresh(deadline).await {
+                Ok(_) => return Ok(client),
+                Err(error) if error.is_retriable() && Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn new(config: ClientConfig) -> Self {
+        let (metadata_sender, metadata) = watch::channel(Arc::default());
+        let (attempts_sender, attempts) = watch::channel(Attempts::default());
+        let pool = Pool::new(config.clone(), metadata.clone());
+        let control = pool.channel();
+        let shared = Arc::new(Shared {
+            config,
+            topics: Mutex::default(),
+            wanted: Notify::new(),
+        });
+        let refresher = Refresher {
+            shared: shared.clone(),
+            control: control.clone(),
+            metadata: metadata_sender,
+            attempts: attempts_sender,
+        };
+        let refresher = tokio::spawn(refresher.run()).abort_handle();
+        Self(Arc::new(Inner {
+            pool,
+            control,
+            shared,
+            metadata,
+            attempts,
+            refresher,
+        }))
+    }
+
+    /// The settings it was made with.
+    pub fn config(&self) -> &ClientConfig {
+        &self.0.shared.config
+    }
+
+    /// The newest snapshot of the cluster.
+    pub fn metadata(&self) -> Arc<Metadata> {
+        self.0.metadata.borrow().clone()
+    }
+
+    /// Follows the snapshots of the cluster.
+    pub fn watch_metadata(&self) -> watch::Receiver<Arc<Metadata>> {
+        self.0.metadata.clone()
+    }
+
+    /// Asks for fresh metadata soon and does not wait for it. Many such wishes become one request.
+    pub fn request_refresh(&self) {
+        self.0.shared.wanted.notify_one();
+    }
+
+    /// Keeps these topics in the metadata from now on.
+    pub fn track(&self, topics: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut tracked = self
+            .0
+            .shared
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = tracked.len();
+        tracked.extend(topics.into_iter().map(|topic| Arc::from(topic.as_ref())));
+        let new = tracked.len() > before;
+        drop(tracked);
+        if new {
+            self.request_refresh();
+        }
+    }
+
+    /// Waits for metadata that was asked for after this call.
+    ///
+    /// # Errors
+    ///
+    /// Why the refresh failed, or [`ErrorKind::Timeout`] at the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the refresh goes on.
+    pub async fn refresh(&self, deadline: Instant) -> Result<Arc<Metadata>, Error> {
+        let mut attempts = self.0.attempts.clone();
+        let seen = attempts.borrow_and_update().count;
+        self.request_refresh();
+        let ended = attempts.wait_for(|attempts| attempts.count > seen);
+        match tokio::time::timeout_at(deadline, ended).await {
+            Ok(Ok(attempts)) => attempts.last_error.clone().map_or(Ok(()), Err)?,
+            Ok(Err(_)) => return Err(Error::new(ErrorKind::Closed, "the client was closed")),
+            Err(_) => {
+                let last = self.0.attempts.borrow().last_error.clone();
+                return Err(last.unwrap_or_else(|| {
+                    Error::new(ErrorKind::Timeout, "no metadata from the cluster in time")
+                }));
+            }
+        }
+        Ok(self.metadata())
+    }
+
+    /// Waits until each of these topics is known, or known to be missing or forbidden; looks into
+    /// what is known first.
+    ///
+    /// # Errors
+    ///
+    /// The broker's error about a topic (`UNKNOWN_TOPIC_OR_PARTITION`,
+    /// `TOPIC_AUTHORIZATION_FAILED`), named; otherwise as [`Client::refresh`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing is lost.
+    pub async fn topics(
+        &self,
+        topics: &[impl AsRef<str>],
+        deadline: Instant,
+    ) -> Result<Arc<Metadata>, Error> {
+        self.track(topics);
+        let mut metadata = self.metadata();
+        loop {
+            let unknown = topics
+                .iter()
+                .map(AsRef::as_ref)
+                .find(|name| metadata.partition_count(name).is_none());
+            let Some(name) = unknown else {
+                return Ok(metadata);
+            };
+            metadata = self.refresh(deadline).await?;
+            let Some(topic) = metadata.topic(name) else {
+                continue;
+            };
+            let passing =
+                topic.error.is_retriable() && topic.error != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            if !topic.error.is_ok() && !passing {
+                return Err(Error::broker(topic.error, format!("topic {name}")));
+            }
+        }
+    }
+
+    /// Finds a group's coordinator, in one attempt.
+    ///
+    /// # Errors
+    ///
+    /// The broker's code (`COORDINATOR_NOT_AVAILABLE` while a new cluster makes its offsets
+    /// topic, `GROUP_AUTHORIZATION_FAILED`), or why no broker answered.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing is left behind.
+    pub async fn find_coordinator(&self, group: &str, deadline: Instant) -> Result<i32, Error> {
+        let key = StrBytes::from_string(group.to_owned());
+        let request = FindCoordinatorRequest::default()
+            .with_key(key)
+            .with_key_type(0);
+        let answer = self.control().call(Node::Any, &request, deadline).await?;
+        let code = ErrorCode(answer.error_code);
+        code.ok().map_err(|code| {
+            Error::broker(code, format!("finding the coordinator of group {group}"))
+        })?;
+        let known = self.metadata().brokers().contains_key(&answer.node_id.0);
+        if !known {
+            self.refresh(deadline).await?;
+        }
+        Ok(answer.node_id.0)
+    }
+
+    /// Opens a channel: connections that are shared with nothing else.
+    pub fn channel(&self) -> Channel {
+        self.0.pool.channel()
+    }
+
+    /// The channel of short requests that anyone may send.
+    pub(crate) fn control(&self) -> &Channel {
+        &self.0.control
+    }
+
+    /// Creates and describes topics.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.refresher.abort();
+    }
+}
+
+/// The background task that keeps the metadata fresh.
+struct Refresher {
+    shared: Arc<Shared>,
+    control: Channel,
+    metadata: watch::Sender<Arc<Metadata>>,
+    attempts: watch::Sender<Attempts>,
+}
+
+impl Refresher {
+    async fn run(self) {
+        let config = &self.shared.config;
+        let mut failures = 0;
+        loop {
+            let age = if failures == 0 {
+                config.metadata_max_age
+            } else {
+                config.retry_backoff_max
+            };
+            tokio::select! {
+                () = self.shared.wanted.notified() => {}
+                () = tokio::time::sleep(age) => {}
+            }
+            let outcome = self.refresh().await;
+            failures = if outcome.is_ok() { 0 } else { failures + 1 };
+            if let Err(error) = &outcome {
+                tracing::debug!(%error, "metadata could not be refreshed");
+            }
+            self.attempts.send_modify(|attempts| {
+                attempts.count += 1;
+                attempts.last_error = outcome.err();
+            });
+            // However many wish for it: no more often than this.
+            let (min, max) = (config.retry_backoff, config.retry_backoff_max);
+            tokio::time::sleep(jittered_backoff(min, max, failures)).await;
+        }
+    }
+
+    async fn refresh(&self) -> Result<(), Error> {
+        let topics: Vec<Arc<str>> = {
+            let tracked = self
+                .shared
+                .topics
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            tracked.iter().cloned().collect()
+        };
+        let wanted = topics.iter().map(|topic| {
+            let name = TopicName(StrBytes::from_string(topic.to_string()));
+            MetadataRequestTopic::default().with_name(Some(name))
+        });
+        let request = MetadataRequest::default()
+            .with_topics(Some(wanted.collect()))
+            .with_allow_auto_topic_creation(false);
+        let deadline = Instant::now() + self.shared.config.request_timeout;
+        let answer = self.control.call(Node::Any, &request, deadline).await?;
+        if answer.brokers.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Connection,
+                "the cluster told of no broker",
+            ));
+        }
+        let next = self.metadata.borrow().updated(answer);
+        self.metadata.send_if_modified(|current| {
+            let changed = **current != next;
+            if changed {
+                *current = Arc::new(next);
+            }
+            changed
+        });
+        Ok(())
+    }
+}
+
+/// A group's name as the message crate wants it.
+pub(crate) fn group_id(group: &str) -> GroupId {
+    GroupId(StrBytes::from_string(group.to_owned()))
+}
+
+/// A topic's name as the message crate wants it.
+pub(crate) fn topic_name(topic: &str) -> TopicName {
+    TopicName(StrBytes::from_string(topic.to_owned()))
+}

@@ -1,0 +1,63 @@
+//! Settings that all parts of a client share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::net::ConnectionConfig;
+
+/// Settings of a [`Client`](super::Client). Each field's Kafka name is given in its text; the
+/// defaults are Kafka's where not said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// `bootstrap.servers`: `host:port`, where to ask first. Default: none.
+    pub bootstrap_servers: Vec<String>,
+    /// `client.id`: what brokers log and set quotas by.
+    pub client_id: String,
+    /// `request.timeout.ms`: how long one request may take.
+    pub request_timeout: Duration,
+    /// `socket.connection.setup.timeout.ms`: how long name look-up, connecting and agreeing on
+    /// versions may take.
+    pub connection_setup_timeout: Duration,
+    /// `reconnect.backoff.ms`: the pause after a first failed connection.
+    pub reconnect_backoff: Duration,
+    /// `reconnect.backoff.max.ms`: what the pause doubles up to.
+    pub reconnect_backoff_max: Duration,
+    /// `retry.backoff.ms`: the pause before a failed request is sent again.
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms`: what that pause doubles up to.
+    pub retry_backoff_max: Duration,
+    /// `metadata.max.age.ms`: metadata older than this is asked for again.
+    pub metadata_max_age: Duration,
+    /// `connections.max.idle.ms`: a connection unused for this long is closed.
+    pub connections_max_idle: Duration,
+    /// `receive.message.max.bytes` (librdkafka's name): a larger answer closes the connection.
+    pub max_frame_bytes: usize,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            bootstrap_servers: Vec::new(),
+            client_id: "payment-notifier".into(),
+            request_timeout: Duration::from_secs(30),
+            connection_setup_timeout: Duration::from_secs(10),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(1),
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+            metadata_max_age: Duration::from_secs(300),
+            connections_max_idle: Duration::from_secs(540),
+            max_frame_bytes: 100_000_000,
+        }
+    }
+}
+
+impl ClientConfig {
+    pub(crate) fn connection(&self) -> ConnectionConfig {
+        ConnectionConfig {
+            client_id: Arc::from(self.client_id.as_str()),
+            max_frame_bytes: self.max_frame_bytes,
+            max_idle: self.connections_max_idle,
+        }
+    }
+}
