@@ -1,1 +1,235 @@
-//! TODO
+//! Consuming as a member of a group.
+//!
+//! [`session`] and [`positions`] are pure: what to ask the brokers for, and where each partition
+//! stands. [`fetch`] turns that into requests and answers into records; [`driver`] is the task
+//! that runs it all beside the application, so that a slow application never costs the membership.
+
+mod config;
+mod driver;
+mod fetch;
+pub mod positions;
+mod records;
+pub mod session;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use config::{ConsumerConfig, OffsetReset};
+pub use records::FetchedRecords;
+
+use crate::cluster::Client;
+use crate::wire::TopicPartition;
+use crate::{Error, ErrorKind};
+use driver::{Command, Driver};
+
+/// What a consumer tells its application, in order.
+#[derive(Debug)]
+pub enum Event {
+    /// These partitions are this member's from now on.
+    Assigned(Vec<TopicPartition>),
+    /// These partitions are about to go. The application finishes or gives up what it has of
+    /// them, commits, and then answers with [`Consumer::revoked`]; the group waits for it.
+    Revoking(Vec<TopicPartition>),
+    /// These partitions have gone: another member may have them already, and nothing can be
+    /// committed for them.
+    Lost(Vec<TopicPartition>),
+    /// Records of one partition.
+    Records(FetchedRecords),
+    /// Everything before this offset, the partition's high watermark, has been handed out.
+    EndOfPartition(TopicPartition, i64),
+    /// This partition can't go on: its records can't be read, or it has no offset to begin at
+    /// and the policy is [`OffsetReset::None`]. Unreadable records are fetched again after a
+    /// while; a partition without an offset waits for [`Consumer::seek`].
+    PartitionFailed(TopicPartition, Error),
+}
+
+/// An offset to commit: the next one to be read, and a text to keep beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitOffset {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset after the last record that is done with.
+    pub next_offset: i64,
+    /// Kept by the group coordinator beside the offset; for people.
+    pub metadata: String,
+}
+
+impl CommitOffset {
+    /// An offset without a text.
+    pub fn new(partition: TopicPartition, next_offset: i64) -> Self {
+        Self {
+            partition,
+            next_offset,
+            metadata: String::new(),
+        }
+    }
+}
+
+/// A member of a consumer group.
+///
+/// A background task keeps the membership and fetches ahead; the application takes [`Event`]s
+/// at its own pace with [`Consumer::next`]. Nothing is committed but by [`Consumer::commit`].
+///
+/// ```no_run
+/// # async fn example(client: payment_notifier::Client) -> Result<(), payment_notifier::Error> {
+/// use payment_notifier::consumer::{CommitOffset, Consumer, ConsumerConfig, Event};
+///
+/// let mut consumer = Consumer::join(
+///     &client,
+///     ConsumerConfig {
+///         group_id: "reports".into(),
+///         topics: vec!["payment-notification".into()],
+///         ..ConsumerConfig::default()
+///     },
+/// )?;
+/// loop {
+///     match consumer.next().await? {
+///         Event::Records(mut records) => {
+///             while let Some(record) = records.next() {
+///                 let record = record.expect("readable records");
+///                 println!("{} {:?}", record.offset, record.value());
+///             }
+///             let done = CommitOffset::new(records.partition().clone(), records.next_offset());
+///             consumer.commit(vec![done]).await?;
+///         }
+///         Event::Revoking(partitions) => consumer.revoked(&partitions),
+///         _ => {}
+///     }
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Consumer {
+    commands: mpsc::UnboundedSender<Command>,
+    events: mpsc::Receiver<Result<Event, Error>>,
+    failed: Option<Error>,
+}
+
+impl Consumer {
+    /// Begins to join a group. The membership is under way when this returns; its first
+    /// [`Event::Assigned`] tells that it stands. Must be called on a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] for settings that can't be.
+    pub fn join(client: &Client, config: ConsumerConfig) -> Result<Self, Error> {
+        check(&config)?;
+        // One event on its way: what the application has not asked for stays with the driver,
+        // where a lost partition's records can still be thrown away.
+        let (events_sender, events) = mpsc::channel(1);
+        let (commands, commands_receiver) = mpsc::unbounded_channel();
+        let driver = Driver::new(client.clone(), config, commands_receiver, events_sender);
+        tokio::spawn(driver.run());
+        Ok(Self {
+            commands,
+            events,
+            failed: None,
+        })
+    }
+
+    /// The next event. Events wait for the application as long as it likes.
+    ///
+    /// # Errors
+    ///
+    /// What ended the membership for good: the group or a topic is forbidden
+    /// (`GROUP_AUTHORIZATION_FAILED`, `TOPIC_AUTHORIZATION_FAILED`), another instance has taken
+    /// the same `group.instance.id` (`FENCED_INSTANCE_ID`), the group's members have no assignor
+    /// in common (`INCONSISTENT_GROUP_PROTOCOL`). Further calls give the same error.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, no event is lost.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let event = self.events.recv().await.unwrap_or_else(|| Err(closed()));
+        if let Err(error) = &event {
+            self.failed = Some(error.clone());
+        }
+        event
+    }
+
+    /// Commits offsets as this member of this generation, so that a member which has lost its
+    /// partitions is refused. Passing failures are tried again within `request.timeout.ms`.
+    ///
+    /// # Errors
+    ///
+    /// The broker's code: `ILLEGAL_GENERATION`, `UNKNOWN_MEMBER_ID` or `REBALANCE_IN_PROGRESS`
+    /// where the partitions are (or may soon be) another member's, or what kept the coordinator
+    /// from answering.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the commit goes on.
+    pub fn commit(
+        &self,
+        offsets: Vec<CommitOffset>,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(Command::Commit(offsets, reply));
+        async move {
+            sent.map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        }
+    }
+
+    /// Answers [`Event::Revoking`]: the application is done with these partitions.
+    pub fn revoked(&self, partitions: &[TopicPartition]) {
+        self.command(Command::Revoked(partitions.to_vec()));
+    }
+
+    /// Stops fetching these partitions and handing out what was fetched. An event that is on its
+    /// way already still arrives.
+    pub fn pause(&self, partitions: &[TopicPartition]) {
+        self.command(Command::Pause(partitions.to_vec()));
+    }
+
+    /// Goes on with partitions that were paused.
+    pub fn resume(&self, partitions: &[TopicPartition]) {
+        self.command(Command::Resume(partitions.to_vec()));
+    }
+
+    /// Goes on from another offset of a partition that is assigned.
+    pub fn seek(&self, partition: TopicPartition, offset: i64) {
+        self.command(Command::Seek(partition, offset));
+    }
+
+    /// Leaves the group and ends. A static member does not leave: it may come back within its
+    /// session timeout and keep its partitions (KIP-345).
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the leaving goes on.
+    pub async fn close(self) {
+        let (reply, done) = oneshot::channel();
+        self.command(Command::Close(reply));
+        drop(self.events);
+        let _ = done.await;
+    }
+
+    /// A driver that has ended needs no command: the next event tells why.
+    fn command(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the consumer was closed")
+}
+
+fn check(config: &ConsumerConfig) -> Result<(), Error> {
+    let wrong = |text: &str| Err(Error::new(ErrorKind::Usage, text));
+    if config.group_id.is_empty() {
+        return wrong("group.id is empty");
+    }
+    if config.topics.is_empty() {
+        return wrong("a consumer without topics");
+    }
+    if config.assignors.is_empty() {
+        return wrong("partition.assignment.strategy is empty");
+    }
+    if config.heartbeat_interval >= config.session_timeout {
+        return wrong("heartbeat.interval.ms must be below session.timeout.ms");
+    }
+    Ok(())
+}

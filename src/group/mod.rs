@@ -4,7 +4,12 @@
 //!   coordinator.
 //! - [`assignor`] shares the partitions out; the group's leader runs it.
 //! - [`membership`] is the member's side of the protocol, as a pure machine.
+//! - `driver` runs the machine: requests to the coordinator, and their answers.
 
 pub mod assignor;
+pub(crate) mod driver;
 pub mod membership;
+mod requests;
 pub mod subscription;
+
+pub use assignor::Assignor;

@@ -1,0 +1,75 @@
+//! Settings of a consumer.
+
+use std::time::Duration;
+
+use crate::group::Assignor;
+
+/// Where a partition begins that has no committed offset, or whose offset is gone:
+/// `auto.offset.reset`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OffsetReset {
+    /// At the first record there is, so that none is lost.
+    #[default]
+    Earliest,
+    /// At the next record to come.
+    Latest,
+    /// Nowhere: the application is told and decides.
+    None,
+}
+
+/// Settings of a [`Consumer`](super::Consumer). Each field's Kafka name is given in its text; the
+/// defaults are Kafka's where not said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerConfig {
+    /// `group.id`.
+    pub group_id: String,
+    /// The topics to share in the group.
+    pub topics: Vec<String>,
+    /// `group.instance.id`: makes this a static member (KIP-345).
+    pub group_instance_id: Option<String>,
+    /// `partition.assignment.strategy`, in order of preference.
+    pub assignors: Vec<Assignor>,
+    /// `session.timeout.ms`: a member silent for this long is put out of its group.
+    pub session_timeout: Duration,
+    /// `heartbeat.interval.ms`.
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms`: how long a rebalance may wait for this member, and so the longest
+    /// that an application may take to give up partitions.
+    pub rebalance_timeout: Duration,
+    /// `auto.offset.reset`. Default here: earliest.
+    pub auto_offset_reset: OffsetReset,
+    /// `fetch.min.bytes`.
+    pub fetch_min_bytes: i32,
+    /// `fetch.max.wait.ms`: how long a broker may wait for `fetch.min.bytes`.
+    pub fetch_max_wait: Duration,
+    /// `fetch.max.bytes`: the most that one answer brings, and the most that waits for the
+    /// application. Default here: 8 MiB.
+    pub fetch_max_bytes: i32,
+    /// `max.partition.fetch.bytes`.
+    pub max_partition_fetch_bytes: i32,
+    /// `max.poll.records`: the most records handed out at once.
+    pub max_poll_records: usize,
+    /// The most that one compressed batch may become when decompressed.
+    pub max_decompressed_bytes: usize,
+}
+
+impl Default for ConsumerConfig {
+    fn default() -> Self {
+        Self {
+            group_id: String::new(),
+            topics: Vec::new(),
+            group_instance_id: None,
+            assignors: vec![Assignor::Range, Assignor::CooperativeSticky],
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            rebalance_timeout: Duration::from_secs(300),
+            auto_offset_reset: OffsetReset::Earliest,
+            fetch_min_bytes: 1,
+            fetch_max_wait: Duration::from_millis(500),
+            fetch_max_bytes: 8 << 20,
+            max_partition_fetch_bytes: 1 << 20,
+            max_poll_records: 500,
+            max_decompressed_bytes: 64 << 20,
+        }
+    }
+}

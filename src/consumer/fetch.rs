@@ -1,0 +1,187 @@
+//! One fetch from one broker: the request out of a session's changes, and records out of the
+//! answer.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use tokio::time::Instant;
+
+use crate::cluster::client::topic_name;
+use crate::cluster::{Channel, Node};
+use crate::consumer::config::ConsumerConfig;
+use crate::consumer::records::FetchedRecords;
+use crate::consumer::session::{FetchPosition, SessionRequest};
+use crate::wire::batch::{BatchError, Batches, Records};
+use crate::wire::compression::Compression;
+use crate::wire::{ErrorCode, TopicPartition};
+use crate::{Error, ErrorKind};
+
+/// Compressed answers from this size on are decompressed on the blocking pool, so that neither
+/// heartbeats nor other partitions wait for them.
+const LONG_DECOMPRESSION_BYTES: usize = 128 << 10;
+
+/// What was asked of each partition.
+pub(super) type Wanted = BTreeMap<TopicPartition, FetchPosition>;
+
+/// One broker's answer.
+#[derive(Debug)]
+pub(super) struct FetchAnswer {
+    pub(super) session_id: i32,
+    pub(super) code: ErrorCode,
+    pub(super) partitions: Vec<PartitionAnswer>,
+}
+
+/// What an answer says about one partition.
+#[derive(Debug)]
+pub(super) struct PartitionAnswer {
+    pub(super) partition: TopicPartition,
+    pub(super) code: ErrorCode,
+    pub(super) high_watermark: i64,
+    pub(super) asked_offset: i64,
+    pub(super) records: FetchedRecords,
+    /// What could not be read, after the records that could.
+    pub(super) unreadable: Option<BatchError>,
+}
+
+/// Sends a fetch and reads its answer.
+///
+/// # Errors
+///
+/// As [`Channel::call`]; the fetch session is then in doubt.
+pub(super) async fn fetch(
+    channel: Channel,
+    node: i32,
+    session: SessionRequest,
+    wanted: Wanted,
+    config: &ConsumerConfig,
+    deadline: Instant,
+) -> Result<FetchAnswer, Error> {
+    let request = request(session, config);
+    let answer = channel.call(Node::Id(node), &request, deadline).await?;
+    let max_bytes = config.max_decompressed_bytes;
+    if compressed_bytes(&answer) < LONG_DECOMPRESSION_BYTES {
+        return Ok(read(answer, &wanted, max_bytes));
+    }
+    tokio::task::spawn_blocking(move || read(answer, &wanted, max_bytes))
+        .await
+        .map_err(|error| Error::caused(ErrorKind::Closed, "reading a fetch answer", error))
+}
+
+fn request(session: SessionRequest, config: &ConsumerConfig) -> FetchRequest {
+    let mut topics: BTreeMap<_, Vec<FetchPartition>> = BTreeMap::new();
+    for (tp, position) in session.fetch {
+        let partition = FetchPartition::default()
+            .with_partition(tp.partition)
+            .with_current_leader_epoch(position.leader_epoch)
+            .with_fetch_offset(position.offset)
+            .with_partition_max_bytes(position.max_bytes);
+        topics.entry(tp.topic).or_default().push(partition);
+    }
+    let mut forgotten: BTreeMap<_, Vec<i32>> = BTreeMap::new();
+    for tp in session.forget {
+        forgotten.entry(tp.topic).or_default().push(tp.partition);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        FetchTopic::default()
+            .with_topic(topic_name(&topic))
+            .with_partitions(partitions)
+    });
+    let forgotten = forgotten.into_iter().map(|(topic, partitions)| {
+        ForgottenTopic::default()
+            .with_topic(topic_name(&topic))
+            .with_partitions(partitions)
+    });
+    FetchRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
+        .with_min_bytes(config.fetch_min_bytes)
+        .with_max_bytes(config.fetch_max_bytes)
+        .with_session_id(session.session_id)
+        .with_session_epoch(session.session_epoch)
+        .with_topics(topics.collect())
+        .with_forgotten_topics_data(forgotten.collect())
+}
+
+/// How many bytes of batches are compressed, by the look of their first batch.
+fn compressed_bytes(answer: &FetchResponse) -> usize {
+    let data = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    let records = data.filter_map(|partition| partition.records.as_ref());
+    records
+        .filter(|records| is_compressed(records))
+        .map(Bytes::len)
+        .sum()
+}
+
+fn is_compressed(records: &Bytes) -> bool {
+    let first = Batches::new(records.clone()).next();
+    first.is_some_and(|batch| {
+        batch.is_ok_and(|batch| batch.header.attributes.codec() != Ok(Compression::None))
+    })
+}
+
+fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer {
+    let mut partitions = Vec::new();
+    for topic in answer.responses {
+        for data in topic.partitions {
+            let tp = TopicPartition::new(topic.topic.as_str(), data.partition_index);
+            if let Some(position) = wanted.get(&tp) {
+                partitions.push(read_partition(tp, data, position.offset, max_bytes));
+            }
+        }
+    }
+    FetchAnswer {
+        session_id: answer.session_id,
+        code: ErrorCode(answer.error_code),
+        partitions,
+    }
+}
+
+fn read_partition(
+    partition: TopicPartition,
+    data: PartitionData,
+    asked_offset: i64,
+    max_bytes: usize,
+) -> PartitionAnswer {
+    let mut batches = Vec::new();
+    let mut next_offset = asked_offset;
+    let mut unreadable = None;
+    for batch in Batches::new(data.records.unwrap_or_default()) {
+        match wanted_batch(batch, asked_offset, max_bytes) {
+            Ok((end, records)) => {
+                next_offset = next_offset.max(end);
+                batches.extend(records);
+            }
+            Err(error) => {
+                unreadable = Some(error);
+                break;
+            }
+        }
+    }
+    let records = FetchedRecords::new(partition.clone(), asked_offset, next_offset, batches);
+    PartitionAnswer {
+        partition,
+        code: ErrorCode(data.error_code),
+        high_watermark: data.high_watermark,
+        asked_offset,
+        records,
+        unreadable,
+    }
+}
+
+/// The offset after a batch, and its records unless they are none of ours: before the offset
+/// asked for, or a transaction's marker.
+fn wanted_batch(
+    batch: Result<crate::wire::batch::RecordBatch, BatchError>,
+    asked_offset: i64,
+    max_bytes: usize,
+) -> Result<(i64, Option<Records>), BatchError> {
+    let batch = batch?;
+    let end = batch.header.next_offset();
+    if end <= asked_offset || batch.header.attributes.is_control() {
+        return Ok((end, None));
+    }
+    Ok((end, Some(batch.decode(max_bytes)?)))
+}

@@ -1,0 +1,332 @@
+//! Where each assigned partition stands, and what of it waits for the application.
+//!
+//! ```text
+//!            assign                 committed offset              offset looked up
+//! (none) ───────────▶ Finding ─────────────────────▶ Fetching ◀───────────────────── Resetting
+//!                        │  no committed offset                                          ▲
+//!                        └───────────────────────────────────────────────────────────────┤
+//!                                          Fetching ── out of range, topic made again ───┘
+//! ```
+//!
+//! # Invariants
+//!
+//! - An answer counts only if it is of the partition's present incarnation: a partition that went
+//!   and came back begins anew.
+//! - Records are handed out in order without gaps: a fetch answer that does not begin where the
+//!   partition stands is thrown away.
+//! - The bytes held for partitions that are not paused never exceed the budget by more than one
+//!   answer a broker.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use crate::consumer::records::FetchedRecords;
+use crate::wire::TopicPartition;
+
+/// What a partition still needs before it can be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The committed offset is wanted.
+    Finding,
+    /// The offset that `auto.offset.reset` names is wanted.
+    Resetting,
+    /// It is fetched from this offset on.
+    Fetching {
+        /// The first offset that was not fetched yet.
+        next_offset: i64,
+    },
+    /// It can't go on without the application: there is no offset and no policy to find one.
+    Stopped,
+}
+
+/// All assigned partitions.
+#[derive(Debug, Default)]
+pub struct Positions {
+    partitions: BTreeMap<TopicPartition, Position>,
+    turn: VecDeque<TopicPartition>,
+    incarnations: u64,
+}
+
+#[derive(Debug)]
+struct Position {
+    incarnation: u64,
+    stage: Stage,
+    paused: bool,
+    /// Something failed: not before this.
+    not_before: Option<Instant>,
+    /// A question about it is under way.
+    asked: bool,
+    waiting: VecDeque<FetchedRecords>,
+    end: End,
+}
+
+/// What a partition has for the application.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Records.
+    Records(FetchedRecords),
+    /// All records before this offset, the high watermark, have been handed out.
+    End(i64),
+}
+
+/// Whether the application was told that it has seen everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Unknown,
+    /// The high watermark, with whether it was told.
+    At(i64, bool),
+}
+
+/// Which life of a partition an answer is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incarnation {
+    /// The partition.
+    pub partition: TopicPartition,
+    life: u64,
+}
+
+impl Positions {
+    /// Adds partitions whose offsets are to be found.
+    pub fn assign(&mut self, partitions: &[TopicPartition]) {
+        for tp in partitions {
+            self.incarnations += 1;
+            self.turn.retain(|other| other != tp);
+            self.turn.push_back(tp.clone());
+            let fresh = Position {
+                incarnation: self.incarnations,
+                stage: Stage::Finding,
+                paused: false,
+                not_before: None,
+                asked: false,
+                waiting: VecDeque::new(),
+                end: End::Unknown,
+            };
+            self.partitions.insert(tp.clone(), fresh);
+        }
+    }
+
+    /// Removes partitions with all that waits.
+    pub fn remove(&mut self, partitions: &[TopicPartition]) {
+        for tp in partitions {
+            self.partitions.remove(tp);
+            self.turn.retain(|other| other != tp);
+        }
+    }
+
+    /// The assigned partitions.
+    pub fn assigned(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.partitions.keys()
+    }
+
+    /// Stops fetching and handing out; what waits is kept.
+    pub fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.each(partitions, |position| position.paused = true);
+    }
+
+    /// Goes on after a pause, and tells again when everything has been seen.
+    pub fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.each(partitions, |position| {
+            position.paused = false;
+            if let End::At(offset, _) = position.end {
+                position.end = End::At(offset, false);
+            }
+        });
+    }
+
+    /// Goes on from another offset; what waits is thrown away.
+    pub fn seek(&mut self, tp: &TopicPartition, offset: i64) {
+        if let Some(position) = self.partitions.get_mut(tp) {
+            self.incarnations += 1;
+            position.incarnation = self.incarnations;
+            position.restart(Stage::Fetching {
+                next_offset: offset,
+            });
+        }
+    }
+
+    /// Looks for an offset anew by the reset policy: the position is out of range, or the topic
+    /// is another one of the same name.
+    pub fn reset(&mut self, tp: &TopicPartition) {
+        if let Some(position) = self.partitions.get_mut(tp) {
+            position.restart(Stage::Resetting);
+        }
+    }
+
+    /// Waits for the application to seek.
+    pub fn stop(&mut self, tp: &TopicPartition) {
+        if let Some(position) = self.partitions.get_mut(tp) {
+            position.restart(Stage::Stopped);
+        }
+    }
+
+    /// Takes the partitions of a stage that may be asked about now, and notes that they are.
+    pub fn take_questions(&mut self, stage: Stage, now: Instant) -> Vec<Incarnation> {
+        let due = self.partitions.iter_mut().filter(|(_, position)| {
+            position.stage == stage && !position.asked && position.is_due(now)
+        });
+        due.map(|(tp, position)| {
+            position.asked = true;
+            Incarnation {
+                partition: tp.clone(),
+                life: position.incarnation,
+            }
+        })
+        .collect()
+    }
+
+    /// A question was answered with an offset (`None`: there is no committed one).
+    pub fn found(&mut self, asked: &Incarnation, offset: Option<i64>) {
+        let Some(position) = self.present(asked) else {
+            return;
+        };
+        position.asked = false;
+        position.stage = match offset {
+            Some(next_offset) => Stage::Fetching { next_offset },
+            None => Stage::Resetting,
+        };
+    }
+
+    /// A question failed; it may be asked again from `not_before` on.
+    pub fn not_found(&mut self, asked: &Incarnation, not_before: Instant) {
+        if let Some(position) = self.present(asked) {
+            position.asked = false;
+            position.not_before = Some(not_before);
+        }
+    }
+
+    /// The partitions that can be fetched now, each with the offset from which.
+    pub fn fetchable(&self, now: Instant) -> impl Iterator<Item = (&TopicPartition, i64)> {
+        self.partitions
+            .iter()
+            .filter_map(move |(tp, position)| match position.stage {
+                Stage::Fetching { next_offset } if !position.paused && position.is_due(now) => {
+                    Some((tp, next_offset))
+                }
+                _ => None,
+            })
+    }
+
+    /// Takes over what a fetch from `asked_offset` brought.
+    pub fn fetched(&mut self, asked_offset: i64, records: FetchedRecords, high_watermark: i64) {
+        let Some(position) = self.partitions.get_mut(records.partition()) else {
+            return;
+        };
+        if position.stage
+            != (Stage::Fetching {
+                next_offset: asked_offset,
+            })
+        {
+            return;
+        }
+        let next_offset = records.next_offset();
+        position.stage = Stage::Fetching { next_offset };
+        position.not_before = None;
+        if next_offset > asked_offset {
+            position.end = End::Unknown;
+        }
+        if !records.is_empty() {
+            position.waiting.push_back(records);
+        }
+        if next_offset < high_watermark {
+            position.end = End::Unknown;
+        } else if !matches!(position.end, End::At(offset, _) if offset == next_offset) {
+            position.end = End::At(next_offset, false);
+        }
+    }
+
+    /// A fetch of this partition failed: not again before this.
+    pub fn hold(&mut self, tp: &TopicPartition, not_before: Instant) {
+        if let Some(position) = self.partitions.get_mut(tp) {
+            position.not_before = Some(not_before);
+        }
+    }
+
+    /// The next thing for the application, taking partitions in turn; records at most
+    /// `max_records` at a time.
+    pub fn next_ready(&mut self, max_records: usize) -> Option<(TopicPartition, Fetched)> {
+        for _ in 0..self.turn.len() {
+            let tp = self.turn.pop_front()?;
+            self.turn.push_back(tp.clone());
+            let Some(position) = self.partitions.get_mut(&tp) else {
+                continue;
+            };
+            if position.paused {
+                continue;
+            }
+            if let Some(fetched) = position.take(max_records) {
+                return Some((tp, fetched));
+            }
+        }
+        None
+    }
+
+    /// True where the application has something to take.
+    pub fn has_ready(&self) -> bool {
+        self.partitions.values().any(Position::is_ready)
+    }
+
+    /// The bytes that wait for the application, without those of paused partitions.
+    pub fn waiting_bytes(&self) -> usize {
+        let active = self.partitions.values().filter(|position| !position.paused);
+        active
+            .flat_map(|position| &position.waiting)
+            .map(FetchedRecords::len_bytes)
+            .sum()
+    }
+
+    /// When the next partition that was held back may go on.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        let held = self.partitions.values().filter(|position| !position.paused);
+        held.filter_map(|position| position.not_before)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    fn present(&mut self, asked: &Incarnation) -> Option<&mut Position> {
+        let position = self.partitions.get_mut(&asked.partition)?;
+        (position.incarnation == asked.life).then_some(position)
+    }
+
+    fn each(&mut self, partitions: &[TopicPartition], change: impl Fn(&mut Position)) {
+        for tp in partitions {
+            if let Some(position) = self.partitions.get_mut(tp) {
+                change(position);
+            }
+        }
+    }
+}
+
+impl Position {
+    fn is_due(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|at| at <= now)
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.paused && (!self.waiting.is_empty() || matches!(self.end, End::At(_, false)))
+    }
+
+    fn restart(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.asked = false;
+        self.not_before = None;
+        self.waiting.clear();
+        self.end = End::Unknown;
+    }
+
+    fn take(&mut self, max_records: usize) -> Option<Fetched> {
+        if let Some(records) = self.waiting.front_mut() {
+            let taken = records.split_front(max_records);
+            if records.is_empty() {
+                self.waiting.pop_front();
+            }
+            return Some(Fetched::Records(taken));
+        }
+        match self.end {
+            End::At(offset, false) => {
+                self.end = End::At(offset, true);
+                Some(Fetched::End(offset))
+            }
+            _ => None,
+        }
+    }
+}
