@@ -49,4 +49,7 @@ pub mod producer;
 pub mod sink;
 pub mod wire;
 
+pub use cluster::{Admin, Client, ClientConfig};
+pub use consumer::Consumer;
 pub use error::{Error, ErrorKind};
+pub use producer::Producer;

@@ -1,0 +1,358 @@
+//! The producer's task: does what the machine asks for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::cluster::client::topic_name;
+use crate::cluster::{Channel, Client, Metadata, Node};
+use crate::producer::{
+    Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, ProducerMachine,
+    RequestFailure, RequestId, SendRefused, StickyPartitioner, partition_for_key,
+};
+use crate::wire::batch::{BatchBuilder, BatchError, RecordBody};
+use crate::wire::compression::Compression;
+use crate::wire::{ErrorCode, TopicPartition};
+use crate::{Error, ErrorKind};
+
+/// What the application asks of the driver.
+pub(super) enum Command {
+    Send(Send),
+    Flush(oneshot::Sender<()>),
+}
+
+/// A record to be sent.
+pub(super) struct Send {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: Option<i32>,
+    pub(super) partitions: i32,
+    pub(super) body: RecordBody,
+    pub(super) timestamp_ms: i64,
+    pub(super) reply: oneshot::Sender<Result<Acked, Error>>,
+}
+
+/// An answer to one of the machine's effects.
+enum Done {
+    ProducerId(Result<(i64, i16), ProduceFailure>),
+    Produced(RequestId, Result<Vec<PartitionAnswer>, RequestFailure>),
+}
+
+pub(super) struct Driver {
+    client: Client,
+    machine: ProducerMachine,
+    sticky: StickyPartitioner,
+    commands: mpsc::Receiver<Command>,
+    metadata: watch::Receiver<Arc<Metadata>>,
+    channel: Channel,
+    under_way: FuturesUnordered<BoxFuture<'static, Done>>,
+    replies: HashMap<u64, oneshot::Sender<Result<Acked, Error>>>,
+    last_token: u64,
+    /// A record for which the buffer has no room yet; no other is taken before it.
+    waiting: Option<Send>,
+    flushing: Vec<oneshot::Sender<()>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        client: Client,
+        config: ProducerConfig,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        Self {
+            sticky: StickyPartitioner::new(config.batch_bytes, fastrand::u64(..)),
+            machine: ProducerMachine::new(config, fastrand::u64(..), now()),
+            metadata: client.watch_metadata(),
+            channel: client.channel(),
+            client,
+            commands,
+            under_way: FuturesUnordered::new(),
+            replies: HashMap::new(),
+            last_token: 0,
+            waiting: None,
+            flushing: Vec::new(),
+        }
+    }
+
+    /// Runs until the application has dropped its handles and everything sent has ended.
+    pub(super) async fn run(mut self) {
+        let mut open = true;
+        loop {
+            self.carry_out_effects();
+            if !open && self.machine.buffered_bytes() == 0 && self.waiting.is_none() {
+                return;
+            }
+            let timeout = self.machine.poll_timeout().map(Instant::from_std);
+            tokio::select! {
+                command = self.commands.recv(), if open && self.waiting.is_none() => match command {
+                    Some(command) => self.handle_command(command),
+                    None => {
+                        open = false;
+                        self.machine.handle_close(now());
+                    }
+                },
+                Some(done) = self.under_way.next() => self.handle_done(done),
+                Ok(()) = self.metadata.changed() => self.handle_metadata(),
+                () = sleep_until(timeout) => self.machine.handle_timeout(now()),
+            }
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        match command {
+            Command::Send(send) => self.send(send),
+            Command::Flush(reply) => {
+                self.machine.handle_flush(now());
+                self.flushing.push(reply);
+            }
+        }
+    }
+
+    fn send(&mut self, send: Send) {
+        let index = send.partition.unwrap_or_else(|| match send.body.key() {
+            Some(key) => partition_for_key(key, send.partitions),
+            None => {
+                let bytes = send.body.encoded_len();
+                self.sticky.partition(&send.topic, send.partitions, bytes)
+            }
+        });
+        let tp = TopicPartition::new(send.topic.clone(), index);
+        let leader = self.metadata.borrow().leader(&tp);
+        self.machine.handle_leader(&tp, leader, now());
+        self.last_token += 1;
+        let token = self.last_token;
+        let body = send.body.clone();
+        match self
+            .machine
+            .handle_send(&tp, body, send.timestamp_ms, token, now())
+        {
+            Ok(()) => {
+                self.replies.insert(token, send.reply);
+            }
+            Err(SendRefused::BufferFull) => {
+                // The partition is settled: a second choice would leave gaps in the sticky one.
+                self.waiting = Some(Send {
+                    partition: Some(index),
+                    ..send
+                });
+            }
+            Err(refused) => {
+                let _ = send.reply.send(Err(refusal(&refused, &tp)));
+            }
+        }
+    }
+
+    fn carry_out_effects(&mut self) {
+        loop {
+            while let Some(effect) = self.machine.poll_effect() {
+                self.carry_out(effect);
+            }
+            // Room may have been made for the record that waits.
+            let waiting = self.waiting.take();
+            let Some(waiting) = waiting else { break };
+            self.send(waiting);
+            if self.waiting.is_some() {
+                break;
+            }
+        }
+        if self.machine.buffered_bytes() == 0 {
+            for reply in self.flushing.drain(..) {
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::InitProducerId => self.ask_producer_id(),
+            Effect::Produce {
+                request,
+                node,
+                batches,
+            } => self.produce(request, node, batches),
+            Effect::RefreshMetadata => self.client.request_refresh(),
+            Effect::Done { token, result } => {
+                let Some(reply) = self.replies.remove(&token) else {
+                    return;
+                };
+                let _ = reply.send(result.map_err(|failure| failed(&failure)));
+            }
+        }
+    }
+
+    fn ask_producer_id(&mut self) {
+        let channel = self.client.control().clone();
+        let timeout = self.client.config().request_timeout;
+        self.under_way.push(Box::pin(async move {
+            let request = InitProducerIdRequest::default()
+                .with_transactional_id(None)
+                .with_transaction_timeout_ms(i32::MAX)
+                .with_producer_id(ProducerId(-1))
+                .with_producer_epoch(-1);
+            let answer = channel
+                .call(Node::Any, &request, Instant::now() + timeout)
+                .await;
+            Done::ProducerId(match answer {
+                Ok(answer) => match ErrorCode(answer.error_code).ok() {
+                    Ok(()) => Ok((answer.producer_id.0, answer.producer_epoch)),
+                    Err(code) => Err(no_producer_id(Some(code), &code)),
+                },
+                Err(error) => Err(no_producer_id(None, &error)),
+            })
+        }));
+    }
+
+    fn produce(&mut self, request: RequestId, node: i32, batches: Vec<BatchOut>) {
+        let channel = self.channel.clone();
+        let timeout = self.client.config().request_timeout;
+        self.under_way.push(Box::pin(async move {
+            Done::Produced(request, produce(&channel, node, batches, timeout).await)
+        }));
+    }
+
+    fn handle_done(&mut self, done: Done) {
+        match done {
+            Done::ProducerId(answer) => self.machine.handle_producer_id(answer, now()),
+            Done::Produced(request, answer) => {
+                if answer.is_err() {
+                    self.client.request_refresh();
+                }
+                self.machine.handle_produce_response(request, answer, now());
+            }
+        }
+    }
+
+    fn handle_metadata(&mut self) {
+        let metadata = self.metadata.borrow_and_update().clone();
+        self.machine.handle_leaders(|tp| metadata.leader(tp), now());
+    }
+}
+
+/// Sends one produce request and reads its answer.
+async fn produce(
+    channel: &Channel,
+    node: i32,
+    batches: Vec<BatchOut>,
+    timeout: Duration,
+) -> Result<Vec<PartitionAnswer>, RequestFailure> {
+    let deadline = Instant::now() + timeout;
+    let connection = channel
+        .connection(Node::Id(node), deadline)
+        .await
+        .map_err(|error| {
+            tracing::debug!(node, %error, "produce request not sent");
+            RequestFailure::NotSent
+        })?;
+    let request = request(&batches, timeout).map_err(|error| {
+        tracing::error!(node, %error, "a batch could not be encoded");
+        RequestFailure::NotSent
+    })?;
+    let answer = connection.call(&request, deadline).await.map_err(|error| {
+        tracing::debug!(node, %error, "produce request failed");
+        match error.kind() {
+            ErrorKind::Timeout => RequestFailure::TimedOut,
+            ErrorKind::Protocol => RequestFailure::BadAnswer,
+            ErrorKind::Usage | ErrorKind::Unsupported => RequestFailure::NotSent,
+            _ => RequestFailure::Disconnected,
+        }
+    })?;
+    Ok(read(answer))
+}
+
+fn request(batches: &[BatchOut], timeout: Duration) -> Result<ProduceRequest, BatchError> {
+    let mut topics: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
+    for batch in batches {
+        let mut builder = BatchBuilder::new(Compression::None);
+        for record in &*batch.records {
+            builder.push(record.timestamp, &record.body);
+        }
+        let data = PartitionProduceData::default()
+            .with_index(batch.partition.partition)
+            .with_records(Some(builder.build(batch.stamp, false)?));
+        topics.entry(&batch.partition.topic).or_default().push(data);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        TopicProduceData::default()
+            .with_name(topic_name(topic))
+            .with_partition_data(partitions)
+    });
+    Ok(ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
+        .with_topic_data(topics.collect()))
+}
+
+fn read(answer: ProduceResponse) -> Vec<PartitionAnswer> {
+    let mut answers = Vec::new();
+    for topic in answer.responses {
+        let name: Arc<str> = Arc::from(topic.name.as_str());
+        for told in topic.partition_responses {
+            let record_errors = told.record_errors.into_iter().map(|error| {
+                let why = error.batch_index_error_message.map(|text| text.to_string());
+                (error.batch_index, why)
+            });
+            answers.push(PartitionAnswer {
+                partition: TopicPartition::new(name.clone(), told.index),
+                code: ErrorCode(told.error_code),
+                base_offset: told.base_offset,
+                log_append_time: told.log_append_time_ms,
+                record_errors: record_errors.collect(),
+                message: told.error_message.map(|text| text.to_string()),
+            });
+        }
+    }
+    answers
+}
+
+fn no_producer_id(code: Option<ErrorCode>, why: &dyn std::fmt::Display) -> ProduceFailure {
+    let message = Arc::from(format!("no producer id: {why}"));
+    ProduceFailure {
+        code,
+        message,
+        in_doubt: false,
+    }
+}
+
+fn failed(failure: &ProduceFailure) -> Error {
+    let text = failure.to_string();
+    match failure.code {
+        Some(code) => Error::coded(code, text),
+        None => Error::new(ErrorKind::Timeout, text),
+    }
+    .with_doubt(failure.in_doubt)
+}
+
+fn refusal(refused: &SendRefused, tp: &TopicPartition) -> Error {
+    match refused {
+        SendRefused::RecordTooLarge { bytes, limit } => {
+            let text =
+                format!("a record for {tp} has {bytes} bytes, and max.request.size leaves {limit}");
+            Error::coded(ErrorCode::MESSAGE_TOO_LARGE, text)
+        }
+        SendRefused::Failed(failure) => failed(failure),
+        SendRefused::Closed | SendRefused::BufferFull => {
+            Error::new(ErrorKind::Closed, "the producer was closed")
+        }
+    }
+}
+
+/// The runtime's clock, in the type of the machine, which knows no runtime.
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
