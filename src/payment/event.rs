@@ -1,19 +1,4 @@
 //! The payment event and its JSON.
-//!
-//! # What is read
-//!
-//! One JSON object with the fields `mail`, `concertTitle`, `startDt`, `confirmDt` and `amount`, in
-//! any order; other fields are ignored, however deep they nest. Both forms in which Jackson writes
-//! a `LocalDateTime` are read: ISO text and a list of numbers.
-//!
-//! # What is refused
-//!
-//! Whatever could put something into a text that nobody wrote. Jackson would read a field that is
-//! missing or null as `null` (an amount as 0), turn a number into text, round 50000.7 won, and take
-//! the last of two values for one field; the customer would then get "null". All these are
-//! [`FailureKind::Undecodable`], as are: an amount as text, with a fraction or exponent, or beyond
-//! 64 bits; a date-time with a zone, or one that doesn't exist; a byte order mark; anything after
-//! the object.
 
 mod date_time;
 #[cfg(test)]
@@ -29,6 +14,21 @@ use crate::sink::{Failure, FailureKind};
 const MAX_QUOTED_CHARS: usize = 40;
 
 /// A payment for a concert that was confirmed.
+///
+/// # What is read
+///
+/// One JSON object with the fields `mail`, `concertTitle`, `startDt`, `confirmDt` and `amount`, in
+/// any order; other fields are ignored, however deep they nest. Both forms in which Jackson writes
+/// a `LocalDateTime` are read: ISO text and a list of numbers.
+///
+/// # What is refused
+///
+/// Whatever could put something into a text that nobody wrote. Jackson would read a field that is
+/// missing or null as `null` (an amount as 0), turn a number into text, round 50000.7 won, and take
+/// the last of two values for one field; the customer would then get "null". All these are
+/// [`FailureKind::Undecodable`], as are: an amount as text, with a fraction or exponent, or beyond
+/// 64 bits; a date-time with a zone, or one that doesn't exist; a byte order mark; anything after
+/// the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentEvent {
     /// Who paid: a mail address, unchecked (`mail`).
@@ -60,7 +60,7 @@ impl PaymentEvent {
         )
     }
 
-    /// Reads an event from its JSON; see the module for what is refused.
+    /// Reads an event from its JSON; see above for what is refused.
     ///
     /// # Errors
     ///
