@@ -17,6 +17,7 @@
 //! | [`producer`] | P, S | batching, sequence numbers, partitioner; the public [`Producer`] |
 //! | [`cluster`] | P, S | metadata snapshot, coordinators, the broker pool; [`Client`] and [`Admin`] |
 //! | [`net`] | P, S | request pipeline; one task owns one socket |
+//! | [`secret`] | P | texts that can't be printed |
 //! | [`wire`] | P | frames, record batches, compression, the error table, API versions |
 //!
 //! # How a record flows
@@ -46,6 +47,7 @@ pub mod group;
 pub mod net;
 pub mod payment;
 pub mod producer;
+pub mod secret;
 pub mod sink;
 pub mod wire;
 
