@@ -1,7 +1,61 @@
 //! What a record is handed to. A sink answers each delivery attempt with a [`Verdict`].
 
+mod http;
+mod pace;
+pub mod telegram;
+
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
+
+/// Whatever hands a message on to people.
+///
+/// Implementations are shared: several deliveries may be under way at once.
+pub trait Sink: Send + Sync {
+    /// Makes one attempt to hand a message on. It ends in bounded time, and never tries again by
+    /// itself: attempts are counted by the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have delivered the message: treat it as [`Verdict::Uncertain`].
+    fn deliver(&self, message: &Message) -> impl Future<Output = Verdict> + Send;
+
+    /// Asks whether the sink can be used again, after [`Verdict::SinkDown`]. Sends no message.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be used yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future can be dropped at any time.
+    fn probe(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// What a sink hands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Plain text.
+    pub text: String,
+}
+
+/// A sink that can't work as it is configured. The text says what to change, and holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupError(String);
+
+impl SetupError {
+    fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SetupError {}
 
 /// A sink's answer to one delivery attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
