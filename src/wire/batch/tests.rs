@@ -1,4 +1,11 @@
+//! Tests of reading and building together.
+
+mod damage;
+mod oracle;
+mod round_trip;
+
 use bytes::Bytes;
+use proptest::prelude::*;
 
 use super::*;
 use crate::wire::compression::Compression;
@@ -9,6 +16,86 @@ const STAMP: ProducerStamp = ProducerStamp {
     base_sequence: 40,
 };
 
+/// What a test puts into a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Content {
+    timestamp: i64,
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+impl Content {
+    fn body(&self) -> RecordBody {
+        RecordBody::new(
+            self.key.as_deref(),
+            self.value.as_deref(),
+            &borrowed(&self.headers),
+        )
+    }
+
+    fn of(record: &RecordRef<'_>) -> Self {
+        let owned = |bytes: &[u8]| bytes.to_vec();
+        Self {
+            timestamp: record.timestamp,
+            key: record.key().map(owned),
+            value: record.value().map(owned),
+            headers: record
+                .headers()
+                .map(|(key, value)| (owned(key), value.map(owned)))
+                .collect(),
+        }
+    }
+}
+
+fn borrowed(headers: &[(Vec<u8>, Option<Vec<u8>>)]) -> Vec<Header<'_>> {
+    headers
+        .iter()
+        .map(|(key, value)| (key.as_slice(), value.as_deref()))
+        .collect()
+}
+
+/// Few different keys, so that duplicates are common; not all of them UTF-8.
+fn header() -> impl Strategy<Value = (Vec<u8>, Option<Vec<u8>>)> {
+    let keys = prop::sample::select(vec![&b""[..], b"a", b"retry-count", b"\xff\xfe"]);
+    let value = prop::option::of(prop::collection::vec(any::<u8>(), 0..10));
+    (keys.prop_map(<[u8]>::to_vec), value)
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let bytes = || prop::option::of(prop::collection::vec(any::<u8>(), 0..100));
+    let timestamp = prop_oneof![
+        0..2_000_000_000_000_i64,
+        any::<i64>(),
+        Just(i64::MIN),
+        Just(-1)
+    ];
+    let headers = prop::collection::vec(header(), 0..6);
+    (timestamp, bytes(), bytes(), headers).prop_map(|(timestamp, key, value, headers)| Content {
+        timestamp,
+        key,
+        value,
+        headers,
+    })
+}
+
+fn contents() -> impl Strategy<Value = Vec<Content>> {
+    prop::collection::vec(content(), 1..8)
+}
+
+fn codec() -> impl Strategy<Value = Compression> {
+    prop::sample::select(&Compression::ALL[..])
+}
+
+fn build(codec: Compression, contents: &[Content]) -> Bytes {
+    let mut builder = BatchBuilder::new(codec);
+    for content in contents {
+        builder.push(content.timestamp, &content.body());
+    }
+    builder.build(STAMP, true).unwrap()
+}
+
+/// The only batch in `data`.
 fn one_batch(data: Bytes) -> RecordBatch {
     let mut batches = Batches::new(data);
     let batch = batches.next().unwrap().unwrap();
@@ -16,72 +103,29 @@ fn one_batch(data: Bytes) -> RecordBatch {
     batch
 }
 
-fn records(batch: &RecordBatch) -> Vec<Record> {
+fn read(batch: &RecordBatch) -> Vec<Content> {
     let records = batch.decode(1 << 20).unwrap();
     records
         .iter()
-        .map(|record| record.unwrap().detach())
+        .map(|record| Content::of(&record.unwrap()))
         .collect()
 }
 
-#[test]
-fn round_trip_with_every_codec() {
-    let headers: &[Header<'_>] = &[(b"a", Some(b"1")), (b"\xff", None), (b"a", Some(b""))];
-    let full = RecordBody::new(Some(b"key"), Some(b"value"), headers);
-    let null = RecordBody::new(None, None, &[]);
-    for codec in Compression::ALL {
-        let mut builder = BatchBuilder::new(codec);
-        builder.push(1000, &full);
-        builder.push(999, &null);
-        let batch = one_batch(builder.build(STAMP, true).unwrap());
-        assert_eq!(batch.header.attributes.codec(), Ok(codec));
-        assert!(batch.header.attributes.is_transactional());
-        assert_eq!(
-            (batch.header.base_timestamp, batch.header.max_timestamp),
-            (1000, 1000)
-        );
-        assert_eq!(
-            (batch.header.producer, batch.header.next_offset()),
-            (STAMP, 2)
-        );
-        let got = records(&batch);
-        assert_eq!(got.len(), 2);
-        assert_eq!(
-            (got[0].offset, got[0].timestamp, &got[0].body),
-            (0, 1000, &full)
-        );
-        assert_eq!(
-            (got[1].offset, got[1].timestamp, &got[1].body),
-            (1, 999, &null)
-        );
-        assert_eq!(got[0].as_ref().headers().collect::<Vec<_>>(), headers);
-    }
+/// A batch whose records are these bytes, whatever they are.
+fn crafted(record_count: i32, last_offset_delta: i32, records: &[u8]) -> RecordBatch {
+    let header = BatchHeader {
+        base_offset: 100,
+        leader_epoch: 0,
+        attributes: Attributes::default(),
+        last_offset_delta,
+        base_timestamp: 1000,
+        max_timestamp: 2000,
+        producer: ProducerStamp::NONE,
+        record_count,
+    };
+    let records = Bytes::copy_from_slice(records);
+    one_batch(RecordBatch { header, records }.encode().unwrap())
 }
 
-#[test]
-fn edited_keeps_all_but_the_dropped_headers() {
-    let headers: &[Header<'_>] = &[(b"n", Some(b"1")), (b"x", None), (b"n", None), (b"x", None)];
-    let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(5, &RecordBody::new(Some(b"k"), None, headers));
-    let record = records(&one_batch(
-        builder.build(ProducerStamp::NONE, false).unwrap(),
-    ))
-    .remove(0);
-    let edited = RecordBody::edited(&record.as_ref(), |key| key == b"n", &[(b"n", Some(b"2"))]);
-    let expected: &[Header<'_>] = &[(b"x", None), (b"x", None), (b"n", Some(b"2"))];
-    assert_eq!(edited, RecordBody::new(Some(b"k"), None, expected));
-}
-
-#[test]
-fn a_cut_batch_is_left_out() {
-    let mut builder = BatchBuilder::new(Compression::None);
-    builder.push(5, &RecordBody::new(None, Some(b"v"), &[]));
-    let batch = builder.build(ProducerStamp::NONE, false).unwrap();
-    let two = [&batch[..], &batch[..]].concat();
-    for cut in batch.len()..two.len() {
-        let mut batches = Batches::new(Bytes::copy_from_slice(&two[..cut]));
-        assert!(batches.next().unwrap().is_ok());
-        assert_eq!(batches.next(), None);
-        assert_eq!(batches.unread_bytes(), cut - batch.len());
-    }
-}
+/// Length 6, no timestamp or offset delta, null key, null value, no headers.
+const PLAIN_RECORD: &[u8] = b"\x0c\0\0\0\x01\x01\0";
