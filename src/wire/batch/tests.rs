@@ -1,6 +1,7 @@
 //! Tests of reading and building together.
 
 mod damage;
+mod java;
 mod oracle;
 mod round_trip;
 

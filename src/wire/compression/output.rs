@@ -23,6 +23,11 @@ impl Output {
         self.limit - self.bytes.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn too_large(&self) -> CompressionError {
         CompressionError::TooLarge { limit: self.limit }
     }
