@@ -49,6 +49,8 @@ mod outcome;
 mod partition;
 mod ruling;
 mod sending;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 use std::collections::{HashMap, VecDeque};

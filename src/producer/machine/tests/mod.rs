@@ -1,0 +1,192 @@
+//! A bench to put a machine on, and what is tried on it.
+
+mod broker;
+mod failures;
+mod model;
+mod sending;
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::wire::ErrorCode;
+
+const LINGER: Duration = Duration::from_millis(10);
+const DELIVERY: Duration = Duration::from_secs(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+fn config() -> ProducerConfig {
+    ProducerConfig {
+        linger: LINGER,
+        delivery_timeout: DELIVERY,
+        retry_backoff_max: BACKOFF_MAX,
+        ..ProducerConfig::default()
+    }
+}
+
+fn tp(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+fn body() -> RecordBody {
+    RecordBody::new(Some(b"key"), Some(b"value"), &[])
+}
+
+/// A machine and its clock.
+struct Bench {
+    machine: ProducerMachine,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(config: ProducerConfig) -> Self {
+        let now = Instant::now();
+        let machine = ProducerMachine::new(config, 1, now);
+        Self { machine, now }
+    }
+
+    /// With id 9, epoch 0, and node 1 leading every partition.
+    fn ready(config: ProducerConfig) -> Self {
+        Self::with_epoch(config, 0)
+    }
+
+    fn with_epoch(config: ProducerConfig, epoch: i16) -> Self {
+        let mut bench = Self::new(config);
+        bench.machine.handle_producer_id(Ok((9, epoch)), bench.now);
+        for partition in 0..3 {
+            let now = bench.now;
+            bench.machine.handle_leader(&tp(partition), Some(1), now);
+        }
+        bench
+    }
+
+    fn try_send(&mut self, partition: i32, token: u64) -> Result<(), SendRefused> {
+        let tp = tp(partition);
+        self.machine
+            .handle_send(&tp, body(), 1_000, token, self.now)
+    }
+
+    fn send(&mut self, partition: i32, tokens: impl IntoIterator<Item = u64>) {
+        for token in tokens {
+            self.try_send(partition, token).unwrap();
+        }
+    }
+
+    /// Sends records and gets them into one request.
+    fn launch(&mut self, partition: i32, tokens: impl IntoIterator<Item = u64>) -> Request {
+        self.send(partition, tokens);
+        self.machine.handle_flush(self.now);
+        self.request()
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.machine.handle_timeout(self.now);
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        std::iter::from_fn(|| self.machine.poll_effect()).collect()
+    }
+
+    /// The one request that comes out, with nothing else.
+    fn request(&mut self) -> Request {
+        let mut effects = self.effects();
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        Request::of(effects.remove(0))
+    }
+
+    fn answer(&mut self, request: &Request, answers: Vec<PartitionAnswer>) {
+        let id = request.id;
+        self.machine
+            .handle_produce_response(id, Ok(answers), self.now);
+    }
+
+    /// Answers a request of one partition with a code.
+    fn answer_code(&mut self, request: &Request, code: ErrorCode) {
+        let partition = request.batches[0].partition.partition;
+        self.answer(request, vec![coded(partition, code)]);
+    }
+
+    fn silence(&mut self, request: &Request, failure: RequestFailure) {
+        let id = request.id;
+        self.machine
+            .handle_produce_response(id, Err(failure), self.now);
+    }
+
+    /// What comes out, which is nothing but ends of records.
+    fn done(&mut self) -> Vec<(u64, Result<Acked, ProduceFailure>)> {
+        let ended = |effect| match effect {
+            Effect::Done { token, result } => (token, result),
+            other => panic!("{other:?} where only ends of records should come"),
+        };
+        self.effects().into_iter().map(ended).collect()
+    }
+
+    /// The tokens that end here, all acknowledged.
+    fn acked(&mut self) -> Vec<u64> {
+        let acked = |(token, result): (u64, Result<_, _>)| result.map(|_: Acked| token).unwrap();
+        self.done().into_iter().map(acked).collect()
+    }
+
+    /// The tokens that end here, all failed, and whether in doubt.
+    fn failed(&mut self) -> Vec<(u64, bool)> {
+        let failed = |(token, result): (u64, Result<Acked, ProduceFailure>)| {
+            (token, result.unwrap_err().in_doubt)
+        };
+        self.done().into_iter().map(failed).collect()
+    }
+}
+
+/// An [`Effect::Produce`] taken apart.
+#[derive(Debug)]
+struct Request {
+    id: RequestId,
+    node: i32,
+    batches: Vec<BatchOut>,
+}
+
+impl Request {
+    fn of(effect: Effect) -> Self {
+        match effect {
+            Effect::Produce {
+                request: id,
+                node,
+                batches,
+            } => Self { id, node, batches },
+            other => panic!("{other:?} is no request"),
+        }
+    }
+
+    /// Partition, first sequence number and tokens of each batch.
+    fn summary(&self) -> Vec<(i32, i32, Vec<u64>)> {
+        let summary = |batch: &BatchOut| {
+            let tokens = batch.records.iter().map(|record| record.token).collect();
+            let base_sequence = batch.stamp.base_sequence;
+            (batch.partition.partition, base_sequence, tokens)
+        };
+        self.batches.iter().map(summary).collect()
+    }
+
+    /// Producer id, epoch and first sequence number of its one batch.
+    fn stamp(&self) -> (i64, i16, i32) {
+        let stamp = self.batches[0].stamp;
+        (stamp.id, stamp.epoch, stamp.base_sequence)
+    }
+}
+
+fn coded(partition: i32, code: ErrorCode) -> PartitionAnswer {
+    PartitionAnswer {
+        partition: tp(partition),
+        code,
+        base_offset: -1,
+        log_append_time: -1,
+        record_errors: Vec::new(),
+        message: None,
+    }
+}
+
+fn stored(partition: i32, base_offset: i64) -> PartitionAnswer {
+    PartitionAnswer {
+        base_offset,
+        ..coded(partition, ErrorCode::NONE)
+    }
+}
