@@ -10,6 +10,10 @@ use crate::producer::sequence::Sequence;
 use crate::wire::TopicPartition;
 
 /// What becomes of the batch at the head of the queue. Nothing behind it has been sent.
+///
+/// Legal: `Open` or `BackingOff` to `InFlight` ([`Partition::launch`]), `InFlight` to
+/// `BackingOff` ([`Partition::back_off`]), and any to `Open` with the head taken out
+/// ([`Partition::take_head`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,

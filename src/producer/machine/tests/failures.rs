@@ -86,6 +86,23 @@ fn a_missing_leader_is_asked_for_with_backoff_until_the_timeout() {
 }
 
 #[test]
+fn metadata_is_asked_for_at_once_again_after_it_has_helped() {
+    let mut bench = Bench::ready(config());
+    bench.machine.handle_leaders(|_| None, bench.now);
+    bench.send(0, [1]);
+    for _ in 0..5 {
+        assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
+        bench.pass(BACKOFF_MAX);
+    }
+    assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
+    let request = retried(&mut bench);
+    bench.silence(&request, RequestFailure::NotSent);
+    assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
+    let again_at = bench.machine.poll_timeout().unwrap();
+    assert!(again_at <= bench.now + Duration::from_millis(120));
+}
+
+#[test]
 fn a_batch_that_was_never_sent_times_out_without_doubt() {
     let mut bench = Bench::ready(config());
     let first = bench.launch(0, [1]);
@@ -187,6 +204,19 @@ fn a_refused_id_is_replaced_and_the_others_keep_theirs() {
     let now = bench.now;
     bench.machine.handle_leader(&tp(5), Some(1), now);
     assert_eq!(bench.launch(5, [5]).stamp(), (10, 0, 0));
+}
+
+#[test]
+fn an_id_that_is_refused_twice_is_replaced_once() {
+    let mut bench = Bench::ready(config());
+    let [one, other] = [0, 1].map(|partition| bench.launch(partition, [partition as u64]));
+    bench.answer_code(&one, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
+    assert_eq!(bench.effects(), [Effect::InitProducerId]);
+    bench.machine.handle_producer_id(Ok((10, 0)), bench.now);
+    bench.answer_code(&other, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
+    let both = retried(&mut bench);
+    assert_eq!(both.summary(), [(0, 0, vec![0]), (1, 0, vec![1])]);
+    assert!(both.batches.iter().all(|batch| batch.stamp.id == 10));
 }
 
 #[test]
