@@ -2,16 +2,6 @@
 
 use super::*;
 
-/// Lets the longest backoff pass, with fresh metadata, and takes the request that follows.
-fn retried(bench: &mut Bench) -> Request {
-    bench.machine.handle_leaders(|_| Some(1), bench.now);
-    bench.pass(BACKOFF_MAX);
-    let mut effects = bench.effects();
-    effects.retain(|effect| *effect != Effect::RefreshMetadata);
-    assert_eq!(effects.len(), 1, "{effects:?}");
-    Request::of(effects.remove(0))
-}
-
 #[test]
 fn silence_is_answered_by_the_same_batch() {
     for silence in [
@@ -25,7 +15,7 @@ fn silence_is_answered_by_the_same_batch() {
         bench.silence(&first, silence);
         assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
         bench.send(0, [3]);
-        let again = retried(&mut bench);
+        let again = bench.retried();
         assert_eq!(again.batches, first.batches, "{silence:?}");
 
         bench.answer_code(&again, ErrorCode::DUPLICATE_SEQUENCE_NUMBER);
@@ -95,7 +85,7 @@ fn metadata_is_asked_for_at_once_again_after_it_has_helped() {
         bench.pass(BACKOFF_MAX);
     }
     assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
-    let request = retried(&mut bench);
+    let request = bench.retried();
     bench.silence(&request, RequestFailure::NotSent);
     assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
     let again_at = bench.machine.poll_timeout().unwrap();
@@ -148,7 +138,7 @@ fn a_refusal_after_doubt_leaves_the_doubt() {
         let mut bench = Bench::ready(config());
         let first = bench.launch(0, [1, 2]);
         bench.silence(&first, RequestFailure::TimedOut);
-        let again = retried(&mut bench);
+        let again = bench.retried();
         bench.answer_code(&again, code);
         assert_eq!(bench.failed(), [(1, true), (2, true)], "{code}");
         // Numbered as before, it would be taken for the batch in doubt and be lost.
@@ -174,166 +164,15 @@ fn a_code_that_may_follow_the_append_leaves_doubt() {
 }
 
 #[test]
-fn a_lost_sequence_without_doubt_is_sent_in_a_new_epoch() {
+fn what_an_answer_leaves_out_is_in_doubt_and_what_it_adds_is_ignored() {
     let mut bench = Bench::ready(config());
-    let before = bench.launch(0, [1]);
-    bench.answer(&before, vec![stored(0, 0)]);
-    assert_eq!(bench.acked(), [1]);
-
-    let refused = bench.launch(0, [2]);
-    assert_eq!(refused.stamp(), (9, 0, 1));
-    bench.answer_code(&refused, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-    let again = retried(&mut bench);
-    assert_eq!(again.stamp(), (9, 1, 0));
-    assert_eq!(again.batches[0].records, refused.batches[0].records);
-}
-
-#[test]
-fn a_refused_id_is_replaced_and_the_others_keep_theirs() {
-    let mut bench = Bench::ready(config());
-    let other = bench.launch(1, [1]);
-    let refused = bench.launch(0, [2]);
-    bench.answer_code(&refused, ErrorCode::INVALID_PRODUCER_EPOCH);
-    assert_eq!(bench.effects(), [Effect::InitProducerId]);
-    bench.machine.handle_producer_id(Ok((10, 0)), bench.now);
-    assert_eq!(retried(&mut bench).stamp(), (10, 0, 0));
-
-    bench.answer(&other, vec![stored(1, 0)]);
-    assert_eq!(bench.acked(), [1]);
-    assert_eq!(bench.launch(1, [3]).stamp(), (9, 0, 1));
-    let now = bench.now;
-    bench.machine.handle_leader(&tp(5), Some(1), now);
-    assert_eq!(bench.launch(5, [5]).stamp(), (10, 0, 0));
-}
-
-#[test]
-fn an_id_that_is_refused_twice_is_replaced_once() {
-    let mut bench = Bench::ready(config());
-    let [one, other] = [0, 1].map(|partition| bench.launch(partition, [partition as u64]));
-    bench.answer_code(&one, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
-    assert_eq!(bench.effects(), [Effect::InitProducerId]);
-    bench.machine.handle_producer_id(Ok((10, 0)), bench.now);
-    bench.answer_code(&other, ErrorCode::INVALID_PRODUCER_ID_MAPPING);
-    let both = retried(&mut bench);
-    assert_eq!(both.summary(), [(0, 0, vec![0]), (1, 0, vec![1])]);
-    assert!(both.batches.iter().all(|batch| batch.stamp.id == 10));
-}
-
-#[test]
-fn a_new_id_is_asked_for_when_the_epochs_are_used_up() {
-    let mut bench = Bench::with_epoch(config(), i16::MAX);
-    let lost = bench.launch(0, [1]);
+    let request = bench.launch(0, [1]);
+    bench.answer(&request, vec![stored(1, 0), stored(77, 0)]);
+    assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
+    bench.answer(&request, vec![stored(0, 0)]);
+    assert_eq!(bench.effects(), [], "answered twice");
     bench.pass(DELIVERY);
     assert_eq!(bench.failed(), [(1, true)]);
-    assert_eq!(lost.stamp(), (9, i16::MAX, 0));
-    bench.send(0, [2]);
-    assert_eq!(bench.effects(), [Effect::InitProducerId]);
-    bench.machine.handle_producer_id(Ok((10, 0)), bench.now);
-    bench.machine.handle_flush(bench.now);
-    assert_eq!(bench.request().stamp(), (10, 0, 0));
-}
-
-#[test]
-fn a_large_batch_is_halved_down_to_the_record_to_blame() {
-    let mut bench = Bench::ready(config());
-    let all = bench.launch(0, [1, 2, 3]);
-    bench.send(0, [4]);
-    bench.pass(LINGER);
-    bench.answer_code(&all, ErrorCode::MESSAGE_TOO_LARGE);
-
-    let first = bench.request();
-    assert_eq!(first.summary(), [(0, 0, vec![1])]);
-    bench.answer_code(&first, ErrorCode::MESSAGE_TOO_LARGE);
-    let effects = bench.effects();
-    let alone =
-        matches!(effects[0], Effect::Done { token: 1, result: Err(ref why) } if !why.in_doubt);
-    assert!(alone, "{effects:?}");
-    let rest = Request::of(effects[1].clone());
-    assert_eq!(rest.summary(), [(0, 0, vec![2, 3])]);
-
-    bench.answer(&rest, vec![stored(0, 0)]);
-    let effects = bench.effects();
-    let last = Request::of(effects[2].clone());
-    assert_eq!(last.summary(), [(0, 2, vec![4])]);
-    bench.answer(&last, vec![stored(0, 2)]);
-    assert_eq!(bench.acked(), [4]);
-    assert_eq!(bench.machine.buffered_bytes(), 0);
-}
-
-#[test]
-fn bad_records_fail_and_the_others_are_sent_again() {
-    let mut bench = Bench::ready(config());
-    let request = bench.launch(0, [1, 2, 3]);
-    let answer = PartitionAnswer {
-        record_errors: vec![(-1, None), (1, Some("no key".into())), (3, None)],
-        ..coded(0, ErrorCode::INVALID_RECORD)
-    };
-    bench.answer(&request, vec![answer]);
-    let effects = bench.effects();
-    let Effect::Done { token: 2, result } = &effects[0] else {
-        panic!("{effects:?}");
-    };
-    let failure = result.clone().unwrap_err();
-    assert!(failure.message.ends_with("no key"), "{failure}");
-    let again = Request::of(effects[1].clone());
-    assert_eq!(again.summary(), [(0, 0, vec![1, 3])]);
-}
-
-#[test]
-fn bad_records_that_nobody_names_fail_together() {
-    let mut bench = Bench::ready(config());
-    let request = bench.launch(0, [1, 2]);
-    let answer = PartitionAnswer {
-        record_errors: vec![(i32::MAX, None)],
-        ..coded(0, ErrorCode::INVALID_RECORD)
-    };
-    bench.answer(&request, vec![answer]);
-    assert_eq!(bench.failed(), [(1, false), (2, false)]);
-}
-
-#[test]
-fn a_refusal_concerns_its_partition_alone() {
-    let mut bench = Bench::ready(config());
-    bench.send(0, [1]);
-    bench.send(1, [2]);
-    bench.machine.handle_flush(bench.now);
-    let request = bench.request();
-    let refused = PartitionAnswer {
-        message: Some("ask the operator".into()),
-        ..coded(0, ErrorCode::TOPIC_AUTHORIZATION_FAILED)
-    };
-    bench.answer(&request, vec![refused, stored(1, 0)]);
-    let done = bench.done();
-    assert_eq!(done.len(), 2);
-    let failure = done[0].1.clone().unwrap_err();
-    assert_eq!(failure.code, Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
-    assert!(failure.message.starts_with("t-0: "), "{failure}");
-    assert!(failure.message.ends_with(": ask the operator"), "{failure}");
-    assert!(done[1].1.is_ok());
-    // The refused batch used no sequence number.
-    assert_eq!(bench.launch(0, [3]).stamp(), (9, 0, 0));
-}
-
-#[test]
-fn a_fatal_code_ends_the_producer() {
-    let mut bench = Bench::ready(config());
-    let other = bench.launch(1, [1]);
-    let fenced = bench.launch(0, [2]);
-    bench.send(0, [3]);
-    bench.answer_code(&fenced, ErrorCode::PRODUCER_FENCED);
-    let mut failed = bench.failed();
-    failed.sort_unstable();
-    assert_eq!(failed, [(1, true), (2, false), (3, false)]);
-
-    let failure = bench.machine.failure().cloned().unwrap();
-    assert_eq!(failure.code, Some(ErrorCode::PRODUCER_FENCED));
-    assert_eq!(bench.try_send(0, 4), Err(SendRefused::Failed(failure)));
-    bench.answer(&other, vec![stored(1, 0)]);
-    bench.machine.handle_leaders(|_| None, bench.now);
-    bench.pass(DELIVERY);
-    assert_eq!(bench.effects(), []);
-    assert_eq!(bench.machine.poll_timeout(), None);
-    assert_eq!(bench.machine.buffered_bytes(), 0);
 }
 
 #[test]
@@ -366,16 +205,4 @@ fn a_producer_id_is_asked_for_again_unless_it_is_forbidden() {
     bench.machine.handle_producer_id(answer, bench.now);
     assert_eq!(bench.failed(), [(2, false)]);
     assert!(bench.machine.failure().is_some());
-}
-
-#[test]
-fn what_an_answer_leaves_out_is_in_doubt_and_what_it_adds_is_ignored() {
-    let mut bench = Bench::ready(config());
-    let request = bench.launch(0, [1]);
-    bench.answer(&request, vec![stored(1, 0), stored(77, 0)]);
-    assert_eq!(bench.effects(), [Effect::RefreshMetadata]);
-    bench.answer(&request, vec![stored(0, 0)]);
-    assert_eq!(bench.effects(), [], "answered twice");
-    bench.pass(DELIVERY);
-    assert_eq!(bench.failed(), [(1, true)]);
 }

@@ -1,8 +1,10 @@
 //! A bench to put a machine on, and what is tried on it.
 
 mod broker;
+mod events;
 mod failures;
 mod model;
+mod refusals;
 mod sending;
 
 use std::time::{Duration, Instant};
@@ -90,6 +92,16 @@ impl Bench {
     /// The one request that comes out, with nothing else.
     fn request(&mut self) -> Request {
         let mut effects = self.effects();
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        Request::of(effects.remove(0))
+    }
+
+    /// Lets the longest backoff pass, with fresh metadata, and takes the request that follows.
+    fn retried(&mut self) -> Request {
+        self.machine.handle_leaders(|_| Some(1), self.now);
+        self.pass(BACKOFF_MAX);
+        let mut effects = self.effects();
+        effects.retain(|effect| *effect != Effect::RefreshMetadata);
         assert_eq!(effects.len(), 1, "{effects:?}");
         Request::of(effects.remove(0))
     }
