@@ -66,7 +66,8 @@ impl fmt::Display for BatchError {
                 computed,
             } => write!(
                 f,
-                "the record batch at byte {at} is damaged: its CRC is {computed:08x} and should be {stored:08x}"
+                "the record batch at byte {at} is damaged: its CRC is {computed:08x} \
+                 and should be {stored:08x}"
             ),
             Self::UnsupportedMagic { at, magic } => write!(
                 f,

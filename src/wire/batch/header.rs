@@ -19,7 +19,7 @@ pub(super) const MAGIC: i8 = 2;
 /// What a batch says about all its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// The first record's offset when the batch was written; compaction may have removed that record.
+    /// The first record's offset when the batch was written; compaction may have removed that one.
     pub base_offset: i64,
     /// The leader's epoch when the batch was appended; -1 unknown.
     pub leader_epoch: i32,

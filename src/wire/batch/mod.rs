@@ -1,19 +1,21 @@
 //! Record batches, format version 2 (KIP-98): reading, building, forwarding.
 //!
 //! ```text
-//! base offset i64 │ length i32 │ leader epoch i32 │ magic i8 = 2 │ crc u32 │
-//! attributes i16 │ last offset delta i32 │ base timestamp i64 │ max timestamp i64 │
-//! producer id i64 │ producer epoch i16 │ base sequence i32 │ record count i32 │ records, maybe compressed
-//!
+//! batch:  base offset i64 │ length i32 │ leader epoch i32 │ magic i8 = 2 │ crc u32 │
+//!         attributes i16 │ last offset delta i32 │ base timestamp i64 │ max timestamp i64 │
+//!         producer id i64 │ producer epoch i16 │ base sequence i32 │ record count i32 │
+//!         records, maybe compressed
 //! record: length │ attributes i8 │ timestamp delta │ offset delta │ body
-//! body:   key length │ key │ value length │ value │ header count │ (key length │ key │ value length │ value)*
+//! body:   key length │ key │ value length │ value │ header count │
+//!         (key length │ key │ value length │ value)*
 //! ```
 //!
 //! All numbers of a record are zigzag varints; the CRC covers everything after itself.
 //!
 //! Reading goes in steps, each lazy: [`Batches`] finds whole batches and checks their CRC,
-//! [`RecordBatch::decode`] decompresses one into [`Records`], and a [`RecordCursor`] or [`RecordIter`]
-//! yields one [`RecordRef`] after the other. Writing joins [`RecordBody`]s in a [`BatchBuilder`].
+//! [`RecordBatch::decode`] decompresses one into [`Records`], and a [`RecordCursor`] or
+//! [`RecordIter`] yields one [`RecordRef`] after the other. Writing joins [`RecordBody`]s in a
+//! [`BatchBuilder`].
 //!
 //! # Invariants
 //!
@@ -32,6 +34,7 @@ mod error;
 mod header;
 mod read;
 mod record;
+mod records;
 mod varint;
 
 #[cfg(test)]
@@ -42,4 +45,5 @@ pub use build::{BatchBuilder, restamp};
 pub use error::BatchError;
 pub use header::{Attributes, BatchHeader, HEADER_BYTES, ProducerStamp, TimestampType};
 pub use read::{Batches, RecordBatch};
-pub use record::{Record, RecordCursor, RecordIter, RecordRef, Records};
+pub use record::{Record, RecordRef};
+pub use records::{RecordCursor, RecordIter, Records};

@@ -11,8 +11,8 @@ use crate::wire::compression::{self, Compression};
 /// The whole batches in the `records` of a fetch response or a produce request.
 ///
 /// A fetch response may end with a batch that is cut off: it is left out without an error, and
-/// [`unread_bytes`](Self::unread_bytes) tells. Batches may also hold records before the offset that was
-/// asked for. After an error the iteration ends.
+/// [`unread_bytes`](Self::unread_bytes) tells. Batches may also hold records before the offset that
+/// was asked for. After an error the iteration ends.
 #[derive(Clone)]
 pub struct Batches {
     data: Bytes,
@@ -105,8 +105,8 @@ impl RecordBatch {
     ///
     /// # Errors
     ///
-    /// [`BatchError::TooLarge`] where the records would take more than `max_decompressed_bytes`, and the
-    /// errors of an unknown codec or of damaged compressed data.
+    /// [`BatchError::TooLarge`] where the records would take more than `max_decompressed_bytes`,
+    /// and the errors of an unknown codec or of damaged compressed data.
     pub fn decode(&self, max_decompressed_bytes: usize) -> Result<Records, BatchError> {
         let bytes = match self.header.attributes.codec()? {
             Compression::None => self.records.clone(),

@@ -57,16 +57,21 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn varint(&mut self) -> Option<i64> {
         let first = self.byte()?;
-        // Nearly all numbers of a record are below 64: a delta, a header count, a key's length.
+        // Nearly all numbers of a record take one byte or two: deltas, counts, lengths.
         if first < 0x80 {
             return Some(unzigzag(u64::from(first)));
         }
-        self.varint_after(first)
+        let low = u64::from(first & 0x7f);
+        let second = self.byte()?;
+        if second < 0x80 {
+            return Some(unzigzag(low | u64::from(second) << 7));
+        }
+        self.varint_after(low | u64::from(second & 0x7f) << 7)
     }
 
-    fn varint_after(&mut self, first: u8) -> Option<i64> {
-        let mut value = u64::from(first & 0x7f);
-        for shift in (7..64).step_by(7) {
+    /// The rest of a varint whose first two bytes are in `value`.
+    fn varint_after(&mut self, mut value: u64) -> Option<i64> {
+        for shift in (14..64).step_by(7) {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             // The tenth byte has room for one bit.

@@ -191,7 +191,8 @@ proptest! {
             Some(*end)
         });
         let whole = ends.by_ref().take_while(|end| *end <= cut).count();
-        let got: Vec<_> = Batches::new(data.slice(..cut)).map(|batch| read(&batch.unwrap())).collect();
+        let data = data.slice(..cut);
+        let got: Vec<_> = Batches::new(data).map(|batch| read(&batch.unwrap())).collect();
         prop_assert_eq!(got, &batches[..whole]);
     }
 

@@ -1,5 +1,5 @@
-//! Batches that Java's client wrote: kafka-clients 4.3.1, `MemoryRecords.withTransactionalRecords` with
-//! base offset 5, leader epoch 3 and the three records of [`records`].
+//! Batches that Java's client wrote: kafka-clients 4.3.1, `MemoryRecords.withTransactionalRecords`
+//! with base offset 5, leader epoch 3 and the three records of [`records`].
 
 use super::*;
 

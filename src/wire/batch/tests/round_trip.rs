@@ -155,7 +155,8 @@ proptest! {
     #[test]
     fn records_come_back_as_they_were(codec in codec(), contents in contents()) {
         let batch = one_batch(build(codec, &contents));
-        prop_assert_eq!(batch.header.max_timestamp, contents.iter().map(|c| c.timestamp).max().unwrap());
+        let latest = contents.iter().map(|content| content.timestamp).max().unwrap();
+        prop_assert_eq!(batch.header.max_timestamp, latest);
         prop_assert_eq!(read(&batch), contents);
     }
 
@@ -179,7 +180,8 @@ proptest! {
         append in prop::collection::vec(header(), 0..3),
     ) {
         let drop = |key: &[u8]| key == b"a";
-        let records = one_batch(build(Compression::None, std::slice::from_ref(&content))).decode(0).unwrap();
+        let batch = one_batch(build(Compression::None, std::slice::from_ref(&content)));
+        let records = batch.decode(0).unwrap();
         let record = records.iter().next().unwrap().unwrap();
         let edited = RecordBody::edited(&record, drop, &borrowed(&append));
         let mut expected = content;

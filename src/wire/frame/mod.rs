@@ -1,0 +1,168 @@
+//! Frames: how requests and responses follow one another on a connection.
+//!
+//! ```text
+//! length i32 │ header │ body
+//! ```
+//!
+//! The message crate decodes the bodies and reserves memory for what an array's length claims, so
+//! the limit of [`split`] and a look at [`correlation_id`] come before [`decode_response`]: only
+//! an answer that was asked for is decoded.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+
+const LENGTH_BYTES: usize = 4;
+
+/// Encodes a request with its length and its header.
+///
+/// # Errors
+///
+/// [`FrameError::Unencodable`] where the message does not have this version, has a field set that
+/// the version lacks, or is larger than 2 GiB.
+pub fn request<R: Request>(
+    correlation_id: i32,
+    client_id: Option<&str>,
+    version: i16,
+    body: &R,
+) -> Result<Bytes, FrameError> {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation_id)
+        .with_client_id(client_id.map(|id| StrBytes::from_string(id.to_owned())));
+    let header_version = R::header_version(version);
+    let header_bytes = header.compute_size(header_version).map_err(unencodable)?;
+    let body_bytes = body.compute_size(version).map_err(unencodable)?;
+    let length = i32::try_from(header_bytes + body_bytes).map_err(unencodable)?;
+
+    let mut frame = BytesMut::with_capacity(LENGTH_BYTES + header_bytes + body_bytes);
+    frame.put_i32(length);
+    header
+        .encode(&mut frame, header_version)
+        .map_err(unencodable)?;
+    body.encode(&mut frame, version).map_err(unencodable)?;
+    Ok(frame.freeze())
+}
+
+/// Takes one whole frame out of what was read from a connection, without copying it and without
+/// its length. `None` where more has to be read; room for the rest is then reserved in `buf`.
+///
+/// # Errors
+///
+/// [`FrameError::BadLength`] where the length is negative or larger than `max_frame_bytes`. The
+/// connection can't be used any more: where the next frame starts is not known.
+pub fn split(buf: &mut BytesMut, max_frame_bytes: usize) -> Result<Option<Bytes>, FrameError> {
+    let Some(&length) = buf.first_chunk() else {
+        return Ok(None);
+    };
+    let announced = i32::from_be_bytes(length);
+    let length = usize::try_from(announced)
+        .ok()
+        .filter(|length| *length <= max_frame_bytes)
+        .ok_or(FrameError::BadLength {
+            announced,
+            limit: max_frame_bytes,
+        })?;
+    let whole = LENGTH_BYTES + length;
+    if buf.len() < whole {
+        buf.reserve(whole - buf.len());
+        return Ok(None);
+    }
+    buf.advance(LENGTH_BYTES);
+    Ok(Some(buf.split_to(length).freeze()))
+}
+
+/// The correlation id of a response: which request it answers.
+///
+/// # Errors
+///
+/// [`FrameError::Malformed`] where the frame is too short to have one.
+pub fn correlation_id(frame: &[u8]) -> Result<i32, FrameError> {
+    let id = frame.first_chunk().ok_or_else(|| {
+        FrameError::Malformed(format!("a frame of {} bytes is no response", frame.len()))
+    })?;
+    Ok(i32::from_be_bytes(*id))
+}
+
+/// Decodes the response to a request of type `R` that was sent in `version`. Byte fields, records
+/// among them, share the frame's memory.
+///
+/// Bytes after the body are ignored, as Java's client does: whatever a broker appends to a version
+/// that it announced, what the version has is before it.
+///
+/// # Errors
+///
+/// [`FrameError::Malformed`] where the bytes are not such a response. A broker that lacks the
+/// version of an ApiVersions request answers in version 0, which may end here.
+pub fn decode_response<R: Request>(
+    mut frame: Bytes,
+    version: i16,
+) -> Result<R::Response, FrameError> {
+    ResponseHeader::decode(&mut frame, R::Response::header_version(version)).map_err(malformed)?;
+    R::Response::decode(&mut frame, version).map_err(malformed)
+}
+
+/// Why bytes are not a frame, or a message can't become one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// A frame's length is negative or above the limit: most often the peer is not a Kafka broker.
+    BadLength {
+        /// What the first four bytes say.
+        announced: i32,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The bytes are not the message that they should be.
+    Malformed(String),
+    /// The message can't be written in this version.
+    Unencodable(String),
+}
+
+impl FrameError {
+    /// What the peer speaks instead of Kafka's protocol, where its first bytes tell.
+    pub fn peer_speaks(&self) -> Option<&'static str> {
+        let Self::BadLength { announced, .. } = self else {
+            return None;
+        };
+        match announced.to_be_bytes() {
+            [b'H', b'T', b'T', b'P'] => Some("HTTP"),
+            // A TLS record, an alert or a handshake: its type and the major version.
+            [0x15 | 0x16, 0x03, ..] => Some("TLS"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadLength { announced, limit } => match self.peer_speaks() {
+                Some(protocol) => write!(f, "the peer speaks {protocol}, not Kafka's protocol"),
+                None => write!(
+                    f,
+                    "the peer announces a frame of {announced} bytes and the limit is {limit}: \
+                     is it a Kafka broker?"
+                ),
+            },
+            Self::Malformed(what) => write!(f, "malformed message: {what}"),
+            Self::Unencodable(what) => write!(f, "the message can't be encoded: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+fn unencodable(error: impl fmt::Display) -> FrameError {
+    FrameError::Unencodable(error.to_string())
+}
+
+fn malformed(error: impl fmt::Display) -> FrameError {
+    FrameError::Malformed(error.to_string())
+}
