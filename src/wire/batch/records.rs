@@ -120,11 +120,21 @@ pub struct RecordCursor {
 }
 
 impl RecordCursor {
+    /// True where nothing follows, not even an error.
+    pub fn is_done(&self, records: &Records) -> bool {
+        self.at >= records.bytes.len() && self.left == 0
+    }
+
+    /// How many records follow, by the batch's own count.
+    pub fn remaining(&self) -> usize {
+        usize::try_from(self.left).unwrap_or(0)
+    }
+
     /// The next record; an error is the last thing a cursor yields.
     #[inline]
     pub fn next<'a>(&mut self, records: &'a Records) -> Option<Result<RecordRef<'a>, BatchError>> {
         let start = self.at;
-        if start >= records.bytes.len() && self.left == 0 {
+        if self.is_done(records) {
             return None;
         }
         let record = if self.left == 0 {
