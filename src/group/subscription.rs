@@ -243,3 +243,6 @@ impl<'a> Reader<'a> {
         Ok(topics.into_iter().flatten().collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Sharing a group's partitions out among its members. The group's leader does it for all.
 
 mod range;
+mod sticky;
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,10 @@ impl Assignor {
     pub fn assign(self, members: &[MemberSubscription], counts: &PartitionCounts) -> Assignment {
         match self {
             Self::Range => range::assign(members, counts),
-            Self::CooperativeSticky => range::assign(members, counts),
+            Self::CooperativeSticky => sticky::assign(members, counts),
         }
     }
 }
+
+#[cfg(test)]
+mod testing;

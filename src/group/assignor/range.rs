@@ -48,3 +48,6 @@ fn order(a: &MemberSubscription, b: &MemberSubscription) -> Ordering {
         (None, None) => a.member_id.cmp(&b.member_id),
     }
 }
+
+#[cfg(test)]
+mod tests;
