@@ -4,13 +4,15 @@
 //! 1. Each partition stays with the member that owns it, where that claim can be believed.
 //! 2. What is left goes, partition by partition, to the subscriber with the least.
 //! 3. As long as a member has at least two partitions more than another, and can pass one on to it
-//!    or along a chain of members, one is passed on. When no chain is left, no assignment is more
-//!    even.
+//!    or along a chain of members, one is passed on: first only such as nobody owned, then any.
+//!    When no chain is left, no assignment is more even.
 //! 4. A partition that comes to a member while another says that it has it goes to nobody this
 //!    time: the other gives it up, joins again, and the next round gives it out.
 //!
 //! # Invariants
 //! - The result does not depend on the order of the members.
+//! - A round whose partitions were held back in step 4 is followed by one that moves nothing: there
+//!   is a place for them that is as even, and step 3 finds it without touching what is owned.
 //! - A chain that is passed along lowers the sum of the squares of all loads, so that step 3 ends.
 
 use std::cmp::Reverse;
@@ -91,6 +93,15 @@ impl<'a> Claims<'a> {
     }
 }
 
+/// What may be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passing {
+    /// What is new to the member that has it.
+    New,
+    /// Anything.
+    Any,
+}
+
 /// An assignment in the making.
 struct Balance<'a> {
     claims: &'a Claims<'a>,
@@ -165,11 +176,13 @@ impl<'a> Balance<'a> {
 
     /// Passes partitions on until no assignment is more even.
     fn level(&mut self) {
-        while let Some(chain) = self.find_chain() {
-            for (from, topic, to) in chain {
-                if let Some(partition) = self.pick(from, topic, to) {
-                    self.take(from, partition);
-                    self.give(to, partition);
+        for what in [Passing::New, Passing::Any] {
+            while let Some(chain) = self.find_chain(what) {
+                for (from, topic, to) in chain {
+                    if let Some(partition) = self.pick(from, topic, to) {
+                        self.take(from, partition);
+                        self.give(to, partition);
+                    }
                 }
             }
         }
@@ -178,16 +191,20 @@ impl<'a> Balance<'a> {
     /// Finds a chain of members along which one partition each can be passed on, from one that has
     /// much to one that has at least two less. Those with the most are helped first, and those with
     /// the least are given first, so that nothing moves twice.
-    fn find_chain(&self) -> Option<Vec<(Index, &'a str, Index)>> {
+    fn find_chain(&self, what: Passing) -> Option<Vec<(Index, &'a str, Index)>> {
         let mut sources: Vec<Index> = (0..self.loads.len()).collect();
         sources.sort_by_key(|index| Reverse(self.loads[*index]));
         sources
             .into_iter()
-            .find_map(|source| self.find_chain_from(source))
+            .find_map(|source| self.find_chain_from(source, what))
     }
 
-    fn find_chain_from(&self, source: Index) -> Option<Vec<(Index, &'a str, Index)>> {
-        let (reached, order) = self.reach(source);
+    fn find_chain_from(
+        &self,
+        source: Index,
+        what: Passing,
+    ) -> Option<Vec<(Index, &'a str, Index)>> {
+        let (reached, order) = self.reach(source, what);
         let mut end = order.into_iter().min_by_key(|index| self.loads[*index])?;
         if self.loads[end] + 2 > self.loads[source] {
             return None;
@@ -202,17 +219,19 @@ impl<'a> Balance<'a> {
 
     /// Whom a partition can get to from `source`, nearest first, and the last step to each. The
     /// search ends at a member with the least there is: it can't find a better one.
-    fn reach(&self, source: Index) -> (BTreeMap<Index, (Index, &'a str)>, Vec<Index>) {
+    fn reach(
+        &self,
+        source: Index,
+        what: Passing,
+    ) -> (BTreeMap<Index, (Index, &'a str)>, Vec<Index>) {
         let least = self.loads.iter().min();
         let mut reached = BTreeMap::new();
         let mut order = Vec::new();
         let mut seen_topics = BTreeSet::new();
         let mut queue = VecDeque::from([source]);
         while let Some(from) = queue.pop_front() {
-            let topics = self.shares[from]
-                .iter()
-                .filter(|(_, share)| !share.is_empty());
-            for (&topic, _) in topics {
+            let topics = self.shares[from].keys();
+            for &topic in topics.filter(|topic| self.can_pass(from, topic, what)) {
                 if !seen_topics.insert(topic) {
                     continue;
                 }
@@ -229,6 +248,14 @@ impl<'a> Balance<'a> {
             }
         }
         (reached, order)
+    }
+
+    fn can_pass(&self, from: Index, topic: &'a str, what: Passing) -> bool {
+        let partitions = self.shares[from].get(topic).into_iter().flatten();
+        let is_new = |it: &i32| self.claims.valid.get(&(topic, *it)) != Some(&from);
+        partitions
+            .into_iter()
+            .any(|it| what == Passing::Any || is_new(it))
     }
 
     /// Which partition to pass on: best one that `to` has already, else one that is new to `from`.

@@ -34,8 +34,8 @@ fn next(members: &[MemberSubscription], assignment: &Assignment) -> Vec<MemberSu
 }
 
 /// Rounds until nothing changes, as the members' rejoins make them.
-fn settle(members: Vec<MemberSubscription>, counts: &PartitionCounts) -> Vec<MemberSubscription> {
-    let once = next(&members, &assign(&members, counts));
+fn settle(members: &[MemberSubscription], counts: &PartitionCounts) -> Vec<MemberSubscription> {
+    let once = next(members, &assign(members, counts));
     next(&once, &assign(&once, counts))
 }
 
@@ -219,7 +219,7 @@ proptest! {
 
     #[test]
     fn two_rounds_are_enough((members, counts) in wild_groups()) {
-        let settled = settle(members, &counts);
+        let settled = settle(&members, &counts);
         let again = assign(&settled, &counts);
         assert_complete(&settled, &counts, &again);
         for member in &settled {
@@ -240,7 +240,7 @@ proptest! {
         (members, counts) in groups(6, true),
         (left, joined) in (0..3usize, 0..3usize),
     ) {
-        let mut members = settle(members, &counts);
+        let mut members = settle(&members, &counts);
         members.drain(..left.min(members.len() - 1));
         let wish: Vec<_> = members[0].topics.iter().map(String::as_str).collect();
         let newcomers: Vec<_> = (0..joined).map(|i| member(&format!("n{i}"), &wish)).collect();
