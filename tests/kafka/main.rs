@@ -1,0 +1,17 @@
+//! The suite on a real Apache Kafka. Where Java, Maven or Python are missing, its tests are
+//! listed as ignored, each with the reason; with `REQUIRE_KAFKA=1` they fail instead.
+
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "clippy sees no tests here: libtest-mimic, not an attribute, makes them"
+)]
+
+mod smoke;
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    support::runner::run(&[smoke::TESTS])
+}

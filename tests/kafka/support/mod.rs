@@ -1,0 +1,63 @@
+//! What the tests stand on: clusters, peers, stand-ins and the program under test.
+
+#![allow(
+    dead_code,
+    reason = "a toolbox: which of its tools are in use changes with the tests"
+)]
+
+pub(crate) mod cluster;
+pub(crate) mod connection;
+pub(crate) mod java;
+pub(crate) mod notifier;
+pub(crate) mod peers;
+pub(crate) mod process;
+pub(crate) mod record_batch;
+pub(crate) mod records;
+pub(crate) mod runner;
+pub(crate) mod telegram;
+pub(crate) mod verifiable;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// How long a test waits for what should take a moment.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until a growing list satisfies `find`, and returns what it found.
+///
+/// # Panics
+///
+/// Where that has not happened within [`PATIENCE`], or the list can't grow any more.
+pub(crate) async fn wait_until<T: std::fmt::Debug, R>(
+    list: &watch::Receiver<Vec<T>>,
+    what: &str,
+    mut find: impl FnMut(&[T]) -> Option<R>,
+) -> R {
+    let mut found = None;
+    let mut list = list.clone();
+    let outcome = tokio::time::timeout(
+        PATIENCE,
+        list.wait_for(|items| {
+            found = find(items);
+            found.is_some()
+        }),
+    )
+    .await
+    .map(|changed| changed.is_ok());
+    match (outcome, found) {
+        (Ok(true), Some(found)) => found,
+        (Ok(_), _) => panic!("ended without {what}; there is {:#?}", tail(&list)),
+        (Err(_), _) => panic!("no {what} within {PATIENCE:?}; there is {:#?}", tail(&list)),
+    }
+}
+
+/// The last items of a list, as many as a person reads.
+fn tail<T: std::fmt::Debug>(list: &watch::Receiver<Vec<T>>) -> Vec<String> {
+    let items = list.borrow();
+    let shown = items.len().saturating_sub(30);
+    items[shown..]
+        .iter()
+        .map(|item| format!("{item:?}"))
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! Record batches (format 2, uncompressed), written down a second time: what the tests assert
+//! about bytes must not rest on the codec under test.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::records::Record;
+
+/// A batch's length field counts from the leader epoch on.
+const BEFORE_LENGTH_COUNTS: usize = 12;
+/// The checksum is over all that follows it.
+const CHECKSUM_FROM: usize = 21;
+const CODEC: i16 = 0b111;
+const CONTROL: i16 = 0b10_0000;
+
+/// Encodes records as one batch.
+pub(super) fn encode(records: &[Record]) -> Bytes {
+    let count = i32::try_from(records.len()).expect("a test's batch is small");
+    let timestamps = || records.iter().map(|record| record.timestamp);
+    let base_timestamp = timestamps().next().expect("a batch has records");
+    let mut rest = BytesMut::new();
+    rest.put_i16(0); // attributes
+    rest.put_i32(count - 1); // last offset delta
+    rest.put_i64(base_timestamp);
+    rest.put_i64(timestamps().max().unwrap_or(base_timestamp));
+    rest.put_i64(-1); // producer id
+    rest.put_i16(-1); // producer epoch
+    rest.put_i32(-1); // base sequence
+    rest.put_i32(count);
+    for (delta, record) in (0..).zip(records) {
+        let body = encode_record(record, delta, record.timestamp - base_timestamp);
+        put_varint(&mut rest, body.len() as i64);
+        rest.put(body);
+    }
+    let checksum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &rest);
+    let mut batch = BytesMut::new();
+    batch.put_i64(0); // base offset
+    batch.put_u32((rest.len() + CHECKSUM_FROM - BEFORE_LENGTH_COUNTS) as u32);
+    batch.put_i32(-1); // leader epoch
+    batch.put_i8(2); // magic
+    batch.put_u32(checksum as u32);
+    batch.put(rest);
+    batch.freeze()
+}
+
+fn encode_record(record: &Record, offset_delta: i64, timestamp_delta: i64) -> BytesMut {
+    let mut body = BytesMut::new();
+    body.put_i8(0); // attributes
+    put_varint(&mut body, timestamp_delta);
+    put_varint(&mut body, offset_delta);
+    put_bytes(&mut body, record.key.as_deref());
+    put_bytes(&mut body, record.value.as_deref());
+    put_varint(&mut body, record.headers.len() as i64);
+    for (key, value) in &record.headers {
+        put_bytes(&mut body, Some(key));
+        put_bytes(&mut body, value.as_deref());
+    }
+    body
+}
+
+/// Decodes what a fetch returned, up to a last batch that may be cut off. Control batches are left
+/// out; the `partition` is the caller's. Also returns the offset after the last batch.
+pub(super) fn decode(mut bytes: Bytes, partition: i32) -> (Vec<Record>, Option<i64>) {
+    let (mut records, mut next) = (Vec::new(), None);
+    while bytes.len() > BEFORE_LENGTH_COUNTS {
+        let length = (&bytes[8..]).get_u32() as usize;
+        if bytes.len() < BEFORE_LENGTH_COUNTS + length {
+            break;
+        }
+        let batch = bytes.split_to(BEFORE_LENGTH_COUNTS + length);
+        next = Some(decode_batch(batch, partition, &mut records));
+    }
+    (records, next)
+}
+
+fn decode_batch(mut batch: Bytes, partition: i32, records: &mut Vec<Record>) -> i64 {
+    let base_offset = batch.get_i64();
+    batch.advance(4 + 4); // length, leader epoch
+    assert_eq!(batch.get_i8(), 2, "the batch's format");
+    let checksum = batch.get_u32();
+    let computed = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &batch);
+    assert_eq!(computed as u32, checksum, "the batch's checksum");
+    let attributes = batch.get_i16();
+    let next = base_offset + i64::from(batch.get_i32()) + 1;
+    let base_timestamp = batch.get_i64();
+    batch.advance(8 + 8 + 2 + 4); // max timestamp, producer id and epoch, base sequence
+    let count = batch.get_i32();
+    if attributes & CONTROL == 0 {
+        assert_eq!(attributes & CODEC, 0, "this reader knows no compression");
+        for _ in 0..count {
+            let length = get_varint(&mut batch) as usize;
+            let mut body = batch.split_to(length);
+            body.advance(1); // attributes
+            let timestamp = base_timestamp + get_varint(&mut body);
+            let offset = base_offset + get_varint(&mut body);
+            records.push(decode_record(body, partition, offset, timestamp));
+        }
+    }
+    next
+}
+
+fn decode_record(mut body: Bytes, partition: i32, offset: i64, timestamp: i64) -> Record {
+    let key = get_bytes(&mut body);
+    let value = get_bytes(&mut body);
+    let headers = (0..get_varint(&mut body))
+        .map(|_| {
+            let key = get_bytes(&mut body).expect("a header has a key");
+            (key, get_bytes(&mut body))
+        })
+        .collect();
+    assert!(body.is_empty(), "the record's length");
+    Record {
+        partition,
+        offset,
+        timestamp,
+        key,
+        value,
+        headers,
+    }
+}
+
+fn put_bytes(buffer: &mut BytesMut, bytes: Option<&[u8]>) {
+    put_varint(buffer, bytes.map_or(-1, |bytes| bytes.len() as i64));
+    buffer.put(bytes.unwrap_or_default());
+}
+
+fn get_bytes(buffer: &mut Bytes) -> Option<Vec<u8>> {
+    let length = usize::try_from(get_varint(buffer)).ok()?;
+    Some(buffer.split_to(length).to_vec())
+}
+
+/// Zigzag, then seven bits a byte, the lowest first.
+fn put_varint(buffer: &mut BytesMut, value: i64) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    while rest > 0x7f {
+        buffer.put_u8(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    buffer.put_u8(rest as u8);
+}
+
+fn get_varint(buffer: &mut Bytes) -> i64 {
+    let (mut value, mut shift) = (0_u64, 0);
+    loop {
+        let byte = buffer.get_u8();
+        value |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            return (value >> 1) as i64 ^ -((value & 1) as i64);
+        }
+    }
+}
