@@ -1,0 +1,231 @@
+//! The drain's timer and the bounds of a pass.
+//!
+//! ```text
+//!             first assignment               every part finished
+//!   waiting ────────────────────▶ a pass ─────────────────────────▶ resting
+//!                                   ▲                                  │
+//!                                   └────── the interval is over ──────┘
+//! ```
+//! A pass is made of parts, one a partition; partitions that come in mid-pass join it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::RecordSource;
+use super::config::{DrainConfig, DrainMode};
+use super::lanes::Lanes;
+use super::report::{DrainSummary, Totals};
+use super::timing::{MIN_WAIT, after};
+use crate::wire::TopicPartition;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Drain {
+    pub(super) config: DrainConfig,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Waiting,
+    Pass(Pass),
+    Resting(Instant),
+    /// The one pass that was asked for is over.
+    Over,
+}
+
+#[derive(Debug)]
+struct Pass {
+    before: Totals,
+    parts: BTreeMap<TopicPartition, Part>,
+}
+
+/// What a pass has to do in one partition.
+#[derive(Debug)]
+struct Part {
+    bound: Bound,
+    /// Where the consumer last found nothing more.
+    end_seen: Option<i64>,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// Until nothing is left, what this pass wrote below this offset included.
+    Empty(i64),
+    /// Up to the end offset, which is not known yet.
+    Asked,
+    /// Up to this offset.
+    Offset(i64),
+}
+
+impl Drain {
+    pub(super) fn new(config: DrainConfig) -> Self {
+        Self {
+            config,
+            phase: Phase::Waiting,
+        }
+    }
+
+    /// The group has given out its partitions: the first pass may begin.
+    pub(super) fn assigned(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Waiting) {
+            self.phase = Phase::Resting(now);
+        }
+    }
+
+    /// Begins a pass if it is time to.
+    pub(super) fn begin(&mut self, totals: Totals, now: Instant) -> bool {
+        let due = matches!(self.phase, Phase::Resting(until) if until <= now);
+        if due {
+            self.phase = Phase::Pass(Pass {
+                before: totals,
+                parts: BTreeMap::new(),
+            });
+        }
+        due
+    }
+
+    /// Takes partitions that came into the pass, and out of it those that went; the ones whose
+    /// end offset is to be asked for.
+    pub(super) fn join<S: RecordSource>(&mut self, lanes: &Lanes<S>) -> Vec<TopicPartition> {
+        let Phase::Pass(pass) = &mut self.phase else {
+            return Vec::new();
+        };
+        pass.parts.retain(|tp, _| lanes.get(tp).is_some());
+        let bound = match self.config.mode {
+            DrainMode::UntilEmpty => Bound::Empty(0),
+            DrainMode::Snapshot => Bound::Asked,
+        };
+        let mut joined = Vec::new();
+        for (tp, lane) in lanes.iter() {
+            if !lane.is_leaving() && !pass.parts.contains_key(tp) {
+                pass.parts.insert(tp.clone(), Part::new(bound));
+                joined.push(tp.clone());
+            }
+        }
+        joined.retain(|_| bound == Bound::Asked);
+        joined
+    }
+
+    fn part(&mut self, tp: &TopicPartition) -> Option<&mut Part> {
+        match &mut self.phase {
+            Phase::Pass(pass) => pass.parts.get_mut(tp),
+            _ => None,
+        }
+    }
+
+    /// True while the pass has work in this partition: it is to be fetched.
+    pub(super) fn wants(&self, tp: &TopicPartition) -> bool {
+        match &self.phase {
+            Phase::Pass(pass) => pass.parts.get(tp).is_some_and(|part| !part.finished),
+            _ => false,
+        }
+    }
+
+    /// True if a record at this offset belongs to the pass; one beyond its bound ends the part.
+    pub(super) fn admits(&mut self, tp: &TopicPartition, offset: i64) -> bool {
+        let Some(part) = self.part(tp) else {
+            return false;
+        };
+        part.finished |= matches!(part.bound, Bound::Offset(end) if offset >= end);
+        !part.finished && part.bound != Bound::Asked
+    }
+
+    /// The pass has nothing more to do in this partition.
+    pub(super) fn finish(&mut self, tp: &TopicPartition) {
+        if let Some(part) = self.part(tp) {
+            part.finished = true;
+        }
+    }
+
+    /// A dead letter was put back, and got this offset.
+    pub(super) fn put_back(&mut self, tp: &TopicPartition, offset: i64) {
+        if let Some(Part {
+            bound: Bound::Empty(end),
+            ..
+        }) = self.part(tp)
+        {
+            *end = (*end).max(offset.saturating_add(1));
+        }
+    }
+
+    /// Records came: an end that was seen before is one no more.
+    pub(super) fn records(&mut self, tp: &TopicPartition) {
+        if let Some(part) = self.part(tp) {
+            part.end_seen = None;
+        }
+    }
+
+    /// The consumer found nothing at this offset.
+    pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) {
+        if let Some(part) = self.part(tp) {
+            part.end_seen = Some(offset);
+        }
+    }
+
+    /// The end offset that was asked for.
+    pub(super) fn end_offset(&mut self, tp: &TopicPartition, end: i64) {
+        if let Some(part) = self.part(tp)
+            && part.bound == Bound::Asked
+        {
+            part.bound = Bound::Offset(end);
+        }
+    }
+
+    /// Finishes the parts whose partitions hold nothing more; true once all are finished.
+    pub(super) fn is_complete<S: RecordSource>(&mut self, lanes: &Lanes<S>) -> bool {
+        let Phase::Pass(pass) = &mut self.phase else {
+            return false;
+        };
+        for (tp, part) in &mut pass.parts {
+            let lane = lanes.get(tp);
+            part.finished |=
+                lane.is_none_or(|lane| lane.is_broken() || (lane.is_idle() && part.reached_end()));
+        }
+        pass.parts.values().all(|part| part.finished)
+    }
+
+    /// Ends the pass, if there is one; the next one begins after the interval.
+    pub(super) fn end(&mut self, totals: &Totals, now: Instant) -> Option<DrainSummary> {
+        let next = if self.config.one_shot {
+            Phase::Over
+        } else {
+            Phase::Resting(after(now, self.config.interval.max(MIN_WAIT)))
+        };
+        let Phase::Pass(pass) = &self.phase else {
+            return None;
+        };
+        let totals = totals.since(&pass.before);
+        self.phase = next;
+        Some(DrainSummary {
+            totals,
+            interrupted: false,
+        })
+    }
+
+    /// When the next pass begins.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Resting(until) => Some(until),
+            _ => None,
+        }
+    }
+}
+
+impl Part {
+    fn new(bound: Bound) -> Self {
+        Self {
+            bound,
+            end_seen: None,
+            finished: false,
+        }
+    }
+
+    fn reached_end(&self) -> bool {
+        match self.bound {
+            Bound::Empty(end) | Bound::Offset(end) => self.end_seen.is_some_and(|at| at >= end),
+            Bound::Asked => false,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What the engine asks its shell to do.
+
+use std::fmt;
+use std::time::Instant;
+
+use super::report::Report;
+use crate::wire::TopicPartition;
+use crate::wire::batch::{Record, RecordBody};
+
+/// What the shell's clocks show when something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The monotonic clock: waits and deadlines.
+    pub at: Instant,
+    /// The wall clock, milliseconds since 1970: times that are written into headers.
+    pub wall_ms: i64,
+}
+
+/// One of the engine's two ways; each has a consumer group of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Path {
+    /// From the source topic to the sink.
+    Main,
+    /// From the dead-letter topic to the sink.
+    Drain,
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Main => "main",
+            Self::Drain => "drain",
+        })
+    }
+}
+
+/// A partition as one of the paths reads it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Who reads it.
+    pub path: Path,
+    /// What is read.
+    pub tp: TopicPartition,
+}
+
+/// Names one thing under way: the answer to an effect carries the effect's ticket.
+/// No two effects of an engine have the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(super) u64);
+
+/// Where a record is forwarded to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Destination {
+    /// The dead-letter topic, from where the drain tries again.
+    DeadLetter,
+    /// The permanent-failure topic: the end.
+    Permanent,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeadLetter => "dead-letter",
+            Self::Permanent => "permanent-failure",
+        })
+    }
+}
+
+/// One thing for the shell to do. Effects come in order and none may be left out; `Send`,
+/// `Forward`, `Commit` and `Probe` are each answered exactly once, within the shell's deadlines.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Hand the record to the sink; answered by [`handle_verdict`](super::Engine::handle_verdict).
+    Send {
+        /// Names this delivery.
+        ticket: Ticket,
+        /// Where the record was read.
+        place: Place,
+        /// The record.
+        record: Record,
+        /// In the drain, which retry this is, from 1: the text says so.
+        retry: Option<u32>,
+    },
+    /// Write the record to another topic, acknowledged by all replicas, stamped with the present
+    /// time; answered by [`handle_forwarded`](super::Engine::handle_forwarded).
+    Forward {
+        /// Names this forward.
+        ticket: Ticket,
+        /// Where the record was read.
+        place: Place,
+        /// The topic to write to.
+        to: Destination,
+        /// The partition to write to.
+        partition: i32,
+        /// The record as it is to be written.
+        body: RecordBody,
+    },
+    /// Commit offsets in the path's group; answered by
+    /// [`handle_committed`](super::Engine::handle_committed).
+    Commit {
+        /// Names this commit.
+        ticket: Ticket,
+        /// Whose group.
+        path: Path,
+        /// Each partition with the offset of the next record to read.
+        offsets: Vec<(TopicPartition, i64)>,
+    },
+    /// Fetch no more of these partitions until they are resumed.
+    Pause {
+        /// Whose consumer.
+        path: Path,
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Fetch these partitions again. A partition is fetched from its assignment on until it is
+    /// paused.
+    Resume {
+        /// Whose consumer.
+        path: Path,
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// The engine is done with partitions that were being revoked: they may go.
+    Revoked {
+        /// Whose consumer.
+        path: Path,
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Ask for the end offsets of these dead-letter partitions, again until they are known;
+    /// answered by [`handle_end_offsets`](super::Engine::handle_end_offsets), in one answer or several.
+    QueryEndOffsets {
+        /// The partitions.
+        partitions: Vec<TopicPartition>,
+    },
+    /// Ask the sink whether it can be used; answered by
+    /// [`handle_probe`](super::Engine::handle_probe).
+    Probe,
+    /// Tell a person.
+    Report(Report),
+    /// All is finished and committed, as far as it could be: nothing follows.
+    Stopped,
+}
+
+/// A forward that was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardFailure {
+    /// What went wrong, for a person.
+    pub message: String,
+    /// True where the record may have been written all the same.
+    pub in_doubt: bool,
+}
+
+/// A commit that was not acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitFailure {
+    /// What can be done about it.
+    pub kind: CommitFailureKind,
+    /// What went wrong, for a person.
+    pub message: String,
+}
+
+/// What can be done about a failed commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitFailureKind {
+    /// The same commit may succeed later.
+    Retriable,
+    /// The group has moved on without this member: the partitions are, or soon will be, another's.
+    Fenced,
+}

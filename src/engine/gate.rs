@@ -1,0 +1,188 @@
+//! The line to the sink, which all records share: open, held by a sink that asked to wait, or
+//! stopped because the sink can't be used.
+//!
+//! ```text
+//!            RetryAfter            time is up
+//!   open ──────────────▶ held ──────────────────▶ open
+//!    │                    │
+//!    └──────SinkDown──────┴──▶ stopped ──probe succeeds──▶ open, or held still
+//!                               ▲   │
+//!                               └───┘ probe fails
+//! ```
+
+use std::time::{Duration, Instant};
+
+use super::report::Report;
+use super::timing::{MIN_WAIT, OnceAMinute, after};
+use crate::sink::Failure;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Gate {
+    probe_interval: Duration,
+    held_until: Option<Instant>,
+    stopped: Option<Stopped>,
+}
+
+#[derive(Debug)]
+struct Stopped {
+    since: Instant,
+    /// `None` while one is under way.
+    probe_at: Option<Instant>,
+    reported: OnceAMinute,
+}
+
+impl Gate {
+    pub(super) fn new(probe_interval: Duration) -> Self {
+        Self {
+            probe_interval: probe_interval.max(MIN_WAIT),
+            held_until: None,
+            stopped: None,
+        }
+    }
+
+    /// True if records may be sent.
+    pub(super) fn is_open(&self) -> bool {
+        self.held_until.is_none() && self.stopped.is_none()
+    }
+
+    /// True if the sink can't be used.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// The sink asked for a wait. Of several, the one that ends last holds.
+    pub(super) fn hold(&mut self, wait: Duration, failure: Failure, now: Instant) -> Report {
+        let wait = wait.max(MIN_WAIT);
+        self.held_until = self.held_until.max(Some(after(now, wait)));
+        Report::LineHeld { wait, failure }
+    }
+
+    /// The sink can't be used. Reported once, however many records find out.
+    pub(super) fn stop(&mut self, failure: Failure, now: Instant) -> Option<Report> {
+        if self.stopped.is_some() {
+            return None;
+        }
+        self.stopped = Some(Stopped {
+            since: now,
+            probe_at: Some(after(now, self.probe_interval)),
+            reported: OnceAMinute::told(now),
+        });
+        Some(Report::LineStopped { failure })
+    }
+
+    /// What a probe found.
+    pub(super) fn probed(&mut self, result: Result<(), Failure>, now: Instant) -> Option<Report> {
+        let stopped = self.stopped.as_mut()?;
+        match result {
+            Ok(()) => {
+                self.stopped = None;
+                Some(Report::LineResumed)
+            }
+            Err(failure) => {
+                stopped.probe_at = Some(after(now, self.probe_interval));
+                stopped
+                    .reported
+                    .tell(now)
+                    .then(|| Report::LineStillStopped {
+                        failure,
+                        stopped_for: now - stopped.since,
+                    })
+            }
+        }
+    }
+
+    /// When something happens by itself.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        let probe = self.stopped.as_ref().and_then(|stopped| stopped.probe_at);
+        self.held_until.into_iter().chain(probe).min()
+    }
+
+    /// Lets time pass; true if the sink is to be probed now.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        self.held_until = self.held_until.filter(|until| *until > now);
+        self.stopped
+            .as_mut()
+            .is_some_and(|stopped| stopped.probe_at.take_if(|at| *at <= now).is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::FailureKind;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn failure() -> Failure {
+        Failure::new(FailureKind::Unauthorized, "401")
+    }
+
+    #[test]
+    fn a_hold_ends_by_itself_and_the_longest_counts() {
+        let start = Instant::now();
+        let mut gate = Gate::new(10 * SECOND);
+        gate.hold(5 * SECOND, failure(), start);
+        gate.hold(2 * SECOND, failure(), start);
+        assert_eq!(gate.timeout(), Some(start + 5 * SECOND));
+        gate.expire(start + 4 * SECOND);
+        assert!(!gate.is_open());
+        gate.expire(start + 5 * SECOND);
+        assert!(gate.is_open());
+        assert_eq!(gate.timeout(), None);
+    }
+
+    #[test]
+    fn a_stop_is_told_once_and_probed_until_it_ends() {
+        let start = Instant::now();
+        let mut gate = Gate::new(10 * SECOND);
+        assert!(gate.stop(failure(), start).is_some());
+        assert!(gate.stop(failure(), start + SECOND).is_none());
+        assert!(!gate.expire(start + 9 * SECOND));
+        assert!(gate.expire(start + 10 * SECOND), "the probe is due");
+        assert!(!gate.expire(start + 11 * SECOND), "one probe at a time");
+        assert_eq!(gate.timeout(), None);
+        assert_eq!(gate.probed(Err(failure()), start + 12 * SECOND), None);
+        assert_eq!(gate.timeout(), Some(start + 22 * SECOND));
+        assert!(gate.expire(start + 22 * SECOND));
+        let resumed = gate.probed(Ok(()), start + 23 * SECOND);
+        assert_eq!(resumed, Some(Report::LineResumed));
+        assert!(gate.is_open());
+    }
+
+    #[test]
+    fn a_line_that_stays_stopped_is_told_once_a_minute() {
+        let start = Instant::now();
+        let mut gate = Gate::new(10 * SECOND);
+        gate.stop(failure(), start);
+        let told: Vec<u64> = (1..=18)
+            .map(|n| n * 10)
+            .filter(|s| {
+                gate.probed(Err(failure()), start + Duration::from_secs(*s))
+                    .is_some()
+            })
+            .collect();
+        assert_eq!(told, [60, 120, 180]);
+    }
+
+    #[test]
+    fn a_hold_outlives_a_stop() {
+        let start = Instant::now();
+        let mut gate = Gate::new(SECOND);
+        gate.hold(5 * SECOND, failure(), start);
+        gate.stop(failure(), start);
+        gate.probed(Ok(()), start + SECOND);
+        assert!(!gate.is_open());
+        assert!(!gate.is_stopped());
+    }
+
+    #[test]
+    fn zero_waits_make_no_busy_loop() {
+        let start = Instant::now();
+        let mut gate = Gate::new(Duration::ZERO);
+        gate.hold(Duration::ZERO, failure(), start);
+        gate.stop(failure(), start);
+        assert!(!gate.expire(start));
+        assert_eq!(gate.timeout(), Some(start + MIN_WAIT));
+    }
+}

@@ -1,0 +1,295 @@
+//! One partition: its order, what is in flight, and how far it has come.
+//!
+//! ```text
+//!            pull               send                  forward
+//!  empty ──────────▶ waiting ──────────▶ sending ──────────────▶ forwarding ──┐
+//!    ▲                  ▲                   │                     ▲    │      │
+//!    │                  └── again, held ────┤              again  │    │ failed
+//!    │                                      │                     │    ▼      │
+//!    └────────────── done ◀──── delivered ──┘                   unforwarded   │
+//!                     ▲                                                       │
+//!                     └──────────────────── acknowledged ─────────────────────┘
+//! ```
+//! A waiting record may also be forwarded without being sent. Bytes that can't be read make the
+//! lane broken, for good.
+//!
+//! # Invariants
+//!
+//! - At most one record is out of the chunks, and it is the first that is not done.
+//! - A lane that is leaving is empty, sending or forwarding.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::RecordSource;
+use super::dead_letter::Attempts;
+use super::effect::{Destination, Ticket};
+use super::timing::{OnceAMinute, after, retry_delay};
+use crate::wire::batch::{Record, RecordBody};
+
+/// Chunks a lane holds before its partition is paused: one being worked on, one to go on with.
+const MAX_CHUNKS: usize = 2;
+
+/// A record on its way to the sink.
+#[derive(Clone, Debug)]
+pub(super) struct Task {
+    pub(super) record: Record,
+    pub(super) attempts: Attempts,
+    /// The drain's count of sends before this one, once the record was examined.
+    pub(super) count: Option<u32>,
+    /// Goes before the records of all other partitions: the sink had it wait.
+    pub(super) first: bool,
+}
+
+/// A record on its way to another topic.
+#[derive(Clone, Debug)]
+pub(super) struct Forward {
+    pub(super) offset: i64,
+    pub(super) to: Destination,
+    pub(super) partition: i32,
+    pub(super) body: RecordBody,
+    pub(super) failures: u32,
+    pub(super) reported: OnceAMinute,
+}
+
+#[derive(Debug)]
+enum Head {
+    Empty,
+    Waiting(Task, Option<Instant>),
+    Sending(Task, Ticket),
+    Forwarding(Forward, Ticket),
+    Unforwarded(Forward, Option<Instant>),
+    Broken(String, OnceAMinute),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Lane<S> {
+    chunks: VecDeque<S>,
+    head: Head,
+    done: Option<i64>,
+    committed: Option<i64>,
+    commits_each: bool,
+    leaving: bool,
+    /// What the consumer was last told.
+    pub(super) paused: bool,
+}
+
+impl<S: RecordSource> Lane<S> {
+    /// An empty lane; `commits_each`: no record starts before the one before it is committed.
+    pub(super) fn new(commits_each: bool) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            head: Head::Empty,
+            done: None,
+            committed: None,
+            commits_each,
+            leaving: false,
+            paused: false,
+        }
+    }
+
+    /// Takes records to be handled after those it has.
+    pub(super) fn accept(&mut self, chunk: S) {
+        if !self.leaving && !self.is_broken() {
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// True while the partition should not be fetched.
+    pub(super) fn is_full(&self) -> bool {
+        self.chunks.len() >= MAX_CHUNKS || self.is_broken()
+    }
+
+    /// True where bytes came that can't be read.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.head, Head::Broken(..))
+    }
+
+    /// True while a record is in flight.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.head, Head::Sending(..) | Head::Forwarding(..))
+    }
+
+    /// True if it holds no record and all that was done is committed.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.head, Head::Empty) && self.chunks.is_empty() && self.uncommitted().is_none()
+    }
+
+    /// True once it starts nothing more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// The next record, if it may start now.
+    pub(super) fn ready(&mut self) -> Option<&mut Task> {
+        if self.leaving || (self.commits_each && self.uncommitted().is_some()) {
+            return None;
+        }
+        self.pull();
+        match &mut self.head {
+            Head::Waiting(task, None) => Some(task),
+            _ => None,
+        }
+    }
+
+    fn pull(&mut self) {
+        if !matches!(self.head, Head::Empty) {
+            return;
+        }
+        while let Some(chunk) = self.chunks.front_mut() {
+            match chunk.next() {
+                Some(Ok(record)) => {
+                    let task = Task {
+                        record,
+                        attempts: Attempts::default(),
+                        count: None,
+                        first: false,
+                    };
+                    self.head = Head::Waiting(task, None);
+                    return;
+                }
+                Some(Err(message)) => {
+                    self.chunks.clear();
+                    self.head = Head::Broken(message, OnceAMinute::default());
+                    return;
+                }
+                None => drop(self.chunks.pop_front()),
+            }
+        }
+    }
+
+    /// Takes the ready record out, to be sent or forwarded.
+    pub(super) fn take_ready(&mut self) -> Option<Task> {
+        match std::mem::replace(&mut self.head, Head::Empty) {
+            Head::Waiting(task, None) => Some(task),
+            head => {
+                self.head = head;
+                None
+            }
+        }
+    }
+
+    /// The record taken out is being sent.
+    pub(super) fn sending(&mut self, task: Task, ticket: Ticket) {
+        self.head = Head::Sending(task, ticket);
+    }
+
+    /// Takes out the record that was being sent under this ticket.
+    pub(super) fn take_sent(&mut self, ticket: Ticket) -> Option<Task> {
+        match std::mem::replace(&mut self.head, Head::Empty) {
+            Head::Sending(task, sent) if sent == ticket => Some(task),
+            head => {
+                self.head = head;
+                None
+            }
+        }
+    }
+
+    /// The record taken out waits to be sent again; a lane that is leaving gives it up.
+    pub(super) fn wait(&mut self, task: Task, until: Option<Instant>) {
+        if !self.leaving {
+            self.head = Head::Waiting(task, until);
+        }
+    }
+
+    /// The record taken out is being forwarded.
+    pub(super) fn forwarding(&mut self, forward: Forward, ticket: Ticket) {
+        self.head = Head::Forwarding(forward, ticket);
+    }
+
+    /// Takes out the record that was being forwarded under this ticket.
+    pub(super) fn take_forwarded(&mut self, ticket: Ticket) -> Option<Forward> {
+        match std::mem::replace(&mut self.head, Head::Empty) {
+            Head::Forwarding(forward, sent) if sent == ticket => Some(forward),
+            head => {
+                self.head = head;
+                None
+            }
+        }
+    }
+
+    /// The record taken out could not be forwarded: it waits, longer each time. A lane that is
+    /// leaving gives it up.
+    pub(super) fn unforwarded(&mut self, mut forward: Forward, now: Instant) {
+        if !self.leaving {
+            forward.failures = forward.failures.saturating_add(1);
+            let until = after(now, retry_delay(forward.failures));
+            self.head = Head::Unforwarded(forward, Some(until));
+        }
+    }
+
+    /// Takes out a record whose wait for another forward is over.
+    pub(super) fn take_unforwarded(&mut self) -> Option<Forward> {
+        match std::mem::replace(&mut self.head, Head::Empty) {
+            Head::Unforwarded(forward, None) => Some(forward),
+            head => {
+                self.head = head;
+                None
+            }
+        }
+    }
+
+    /// The record at this offset has come to its end.
+    pub(super) fn done(&mut self, offset: i64) {
+        self.done = Some(offset.saturating_add(1));
+    }
+
+    /// The next offset to read, where it is not committed yet.
+    pub(super) fn uncommitted(&self) -> Option<i64> {
+        self.done.filter(|_| self.done != self.committed)
+    }
+
+    /// The group has this next offset to read.
+    pub(super) fn committed(&mut self, next: i64) {
+        self.committed = Some(next);
+    }
+
+    /// The commit of a lane that is leaving was refused for good: the next owner handles again
+    /// what was done.
+    pub(super) fn forgo_commit(&mut self) {
+        self.done = None;
+    }
+
+    /// Starts nothing more: all that is not in flight is given up.
+    pub(super) fn leave(&mut self) {
+        self.leaving = true;
+        self.chunks.clear();
+        if !self.is_busy() {
+            self.head = Head::Empty;
+        }
+    }
+
+    /// Gives up what is in flight; its offset.
+    pub(super) fn give_up(&mut self) -> Option<i64> {
+        match std::mem::replace(&mut self.head, Head::Empty) {
+            Head::Sending(task, _) => Some(task.record.offset),
+            Head::Forwarding(forward, _) => Some(forward.offset),
+            _ => None,
+        }
+    }
+
+    /// When something happens by itself.
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        match &self.head {
+            Head::Waiting(_, until) | Head::Unforwarded(_, until) => *until,
+            Head::Broken(_, reported) => reported.next(),
+            _ => None,
+        }
+    }
+
+    /// Lets time pass: waits that are over end.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if let Head::Waiting(_, until) | Head::Unforwarded(_, until) = &mut self.head {
+            until.take_if(|until| *until <= now);
+        }
+    }
+
+    /// Why the lane is broken, each time this is due to be told.
+    pub(super) fn complaint(&mut self, now: Instant) -> Option<&str> {
+        match &mut self.head {
+            Head::Broken(message, reported) => reported.tell(now).then_some(message),
+            _ => None,
+        }
+    }
+}

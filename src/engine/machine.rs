@@ -1,0 +1,267 @@
+//! The machine itself: its inputs, and what holds it together.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use super::drain::Drain;
+use super::effect::{
+    CommitFailure, CommitFailureKind, Destination, Effect, ForwardFailure, Moment, Path, Place,
+    Ticket,
+};
+use super::gate::Gate;
+use super::lanes::Lanes;
+use super::report::{Report, Totals};
+use super::{Config, RecordSource};
+use crate::sink::{Failure, Verdict};
+use crate::wire::TopicPartition;
+
+/// The engine. See the [module](super) for how a shell drives it.
+///
+/// Every input changes what it is about and then lets all that has become possible happen
+/// (`settle`), so that no input needs to know what follows from it.
+#[derive(Debug)]
+pub struct Engine<S> {
+    pub(super) config: Config,
+    pub(super) main: Lanes<S>,
+    pub(super) drained: Lanes<S>,
+    pub(super) gate: Gate,
+    pub(super) drain: Option<Drain>,
+    pub(super) sends: BTreeMap<Ticket, Place>,
+    pub(super) forwards: BTreeMap<Ticket, Place>,
+    pub(super) life: Life,
+    /// The topics found to have too few partitions.
+    pub(super) narrow: BTreeSet<Destination>,
+    effects: VecDeque<Effect>,
+    next_ticket: u64,
+}
+
+/// How far the engine is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Running,
+    Stopping,
+    Stopped,
+}
+
+impl<S: RecordSource> Engine<S> {
+    /// Makes an engine at rest: it begins with the first assignment.
+    pub fn new(config: Config) -> Self {
+        Self {
+            gate: Gate::new(config.probe_interval),
+            drain: config.drain.clone().map(Drain::new),
+            config,
+            main: Lanes::new(Path::Main),
+            drained: Lanes::new(Path::Drain),
+            sends: BTreeMap::new(),
+            forwards: BTreeMap::new(),
+            life: Life::Running,
+            narrow: BTreeSet::new(),
+            effects: VecDeque::new(),
+            next_ticket: 0,
+        }
+    }
+
+    /// The group gave these partitions to the path's consumer, beside those it has; an empty
+    /// list counts too: the drain's first pass waits for its group's first assignment.
+    pub fn handle_assigned(&mut self, path: Path, partitions: Vec<TopicPartition>, now: Moment) {
+        if self.life != Life::Running {
+            return;
+        }
+        self.lanes(path).assign(partitions);
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.assigned(now.at);
+        }
+        self.settle(now);
+    }
+
+    /// The group takes these partitions back in order: answered by [`Effect::Revoked`] once what
+    /// is in flight is finished and committed, or was given up.
+    pub fn handle_revoking(&mut self, path: Path, partitions: Vec<TopicPartition>, now: Moment) {
+        let timeout = self.config.revoke_timeout;
+        self.lanes(path).leave(partitions, timeout, true, now.at);
+        self.settle(now);
+    }
+
+    /// These partitions are another's already: all they hold is dropped, nothing is committed.
+    /// No [`Effect::Revoked`] follows for them, even where they were being revoked.
+    pub fn handle_lost(&mut self, path: Path, partitions: &[TopicPartition], now: Moment) {
+        self.lanes(path).lose(partitions);
+        self.settle(now);
+    }
+
+    /// Records of an assigned partition, in order. A chunk for any other partition is dropped.
+    pub fn handle_records(&mut self, path: Path, tp: &TopicPartition, chunk: S, now: Moment) {
+        if let Some(lane) = self.lanes(path).get_mut(tp) {
+            lane.accept(chunk);
+        }
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.records(tp);
+        }
+        self.settle(now);
+    }
+
+    /// The consumer has handed over every record below `offset`, and the high watermark is
+    /// `offset`. To be told each time this comes to be so, and at least once after each
+    /// assignment and each [`Effect::Resume`]; repeats are harmless.
+    pub fn handle_end_of_partition(
+        &mut self,
+        path: Path,
+        tp: &TopicPartition,
+        offset: i64,
+        now: Moment,
+    ) {
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.end_of_partition(tp, offset);
+            self.settle(now);
+        }
+    }
+
+    /// The sink's answer to an [`Effect::Send`].
+    pub fn handle_verdict(&mut self, ticket: Ticket, verdict: Verdict, now: Moment) {
+        if let Some(place) = self.sends.remove(&ticket) {
+            self.judge(ticket, &place, verdict, now);
+            self.settle(now);
+        }
+    }
+
+    /// The answer to an [`Effect::Forward`]: the offset the record got, or why not.
+    pub fn handle_forwarded(
+        &mut self,
+        ticket: Ticket,
+        result: Result<i64, ForwardFailure>,
+        now: Moment,
+    ) {
+        if let Some(place) = self.forwards.remove(&ticket) {
+            self.forwarded(ticket, &place, result, now);
+            self.settle(now);
+        }
+    }
+
+    /// The answer to an [`Effect::Commit`].
+    pub fn handle_committed(
+        &mut self,
+        ticket: Ticket,
+        result: Result<(), CommitFailure>,
+        now: Moment,
+    ) {
+        for path in [Path::Main, Path::Drain] {
+            if let Some(offsets) = self.lanes(path).commits.end(ticket) {
+                self.committed(path, offsets, result, now);
+                self.settle(now);
+                return;
+            }
+        }
+    }
+
+    fn committed(
+        &mut self,
+        path: Path,
+        offsets: Vec<(TopicPartition, i64)>,
+        result: Result<(), CommitFailure>,
+        now: Moment,
+    ) {
+        let lanes = self.lanes(path);
+        let Err(failure) = result else {
+            lanes.commits.succeeded();
+            for (tp, next) in offsets {
+                if let Some(lane) = lanes.get_mut(&tp) {
+                    lane.committed(next);
+                }
+            }
+            return;
+        };
+        if failure.kind == CommitFailureKind::Fenced {
+            for (tp, _) in offsets {
+                if let Some(lane) = lanes.get_mut(&tp).filter(|lane| lane.is_leaving()) {
+                    lane.forgo_commit();
+                }
+            }
+        }
+        if let Some(report) = lanes.commits.failed(path, failure, now.at) {
+            self.report(report);
+        }
+    }
+
+    /// The answer to an [`Effect::QueryEndOffsets`], or a part of it.
+    pub fn handle_end_offsets(&mut self, ends: &[(TopicPartition, i64)], now: Moment) {
+        if let Some(drain) = &mut self.drain {
+            for (tp, end) in ends {
+                drain.end_offset(tp, *end);
+            }
+            self.settle(now);
+        }
+    }
+
+    /// The answer to an [`Effect::Probe`].
+    pub fn handle_probe(&mut self, result: Result<(), Failure>, now: Moment) {
+        if let Some(report) = self.gate.probed(result, now.at) {
+            self.report(report);
+        }
+        self.settle(now);
+    }
+
+    /// How many partitions the topics that are forwarded to have now.
+    pub fn handle_partition_counts(&mut self, dead_letter: i32, permanent: i32) {
+        self.config.dead_letter_partitions = dead_letter;
+        self.config.permanent_partitions = permanent;
+    }
+
+    /// Nothing new begins; what is in flight finishes within the shutdown timeout and is
+    /// committed; then comes [`Effect::Stopped`].
+    pub fn handle_shutdown(&mut self, now: Moment) {
+        self.stop(now);
+        self.settle(now);
+    }
+
+    /// The time of [`poll_timeout`](Self::poll_timeout) has come. Harmless at any other time.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        self.settle(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let lanes = self
+            .main
+            .timeout()
+            .into_iter()
+            .chain(self.drained.timeout());
+        if self.life != Life::Running {
+            return lanes.min();
+        }
+        let drain = self.drain.as_ref().and_then(Drain::timeout);
+        lanes.chain(self.gate.timeout()).chain(drain).min()
+    }
+
+    /// The next thing to do. To be called until `None` after every input.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// What a path has done so far.
+    pub fn totals(&self, path: Path) -> Totals {
+        match path {
+            Path::Main => self.main.totals,
+            Path::Drain => self.drained.totals,
+        }
+    }
+
+    pub(super) fn lanes(&mut self, path: Path) -> &mut Lanes<S> {
+        match path {
+            Path::Main => &mut self.main,
+            Path::Drain => &mut self.drained,
+        }
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    pub(super) fn report(&mut self, report: Report) {
+        self.effect(Effect::Report(report));
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+}

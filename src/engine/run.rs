@@ -1,0 +1,471 @@
+//! The engine's shell: hands it what happens, and executes what it decides.
+//!
+//! One loop on one task. Sends, forwards and commits are futures of that task, so nothing is
+//! shared and nothing is locked; each has its own deadline, so the loop never waits for one.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::Instant;
+
+use crate::cluster::{Client, Metadata, OffsetAt};
+use crate::consumer::{CommitOffset, Consumer, Event, FetchedRecords};
+use crate::engine::{
+    CommitFailure, CommitFailureKind, Config, Destination, DrainSummary, Effect, Engine,
+    ForwardFailure, Moment, Path, RecordSource, Report, Ticket, Totals,
+};
+use crate::producer::{Producer, ProducerRecord};
+use crate::sink::{Failure, Verdict};
+use crate::wire::batch::{Record, RecordBody};
+use crate::wire::{ErrorCode, TopicPartition};
+use crate::{Error, ErrorKind};
+
+/// The pause before end offsets that could not be looked up are asked for again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is done with each record.
+pub trait Handler: Send + Sync + 'static {
+    /// Makes one delivery attempt; `retry` numbers the attempts of the drain from 1. Must answer
+    /// within a bound of its own.
+    fn deliver(&self, record: &Record, retry: Option<u32>) -> impl Future<Output = Verdict> + Send;
+
+    /// Finds out whether the sink can be used, after a [`Verdict::SinkDown`].
+    fn probe(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// The topics that records are forwarded to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topics {
+    /// The dead-letter topic.
+    pub dead_letter: Arc<str>,
+    /// The permanent-failure topic.
+    pub permanent: Arc<str>,
+}
+
+/// Everything that an engine works with.
+#[derive(Debug)]
+pub struct Service<H> {
+    /// The client behind the consumers and the producer.
+    pub client: Client,
+    /// Consumes the source topic; none for a drain alone.
+    pub main: Option<Consumer>,
+    /// Consumes the dead-letter topic; none where there is no drain.
+    pub drain: Option<Consumer>,
+    /// Forwards.
+    pub producer: Producer,
+    /// Delivers.
+    pub handler: Arc<H>,
+    /// Where to forward to.
+    pub topics: Topics,
+}
+
+/// What an engine has done when it ends.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The main path's sums.
+    pub main: Totals,
+    /// The drain's sums.
+    pub drain: Totals,
+    /// The last pass of the drain.
+    pub last_pass: Option<DrainSummary>,
+}
+
+/// An answer to one of the engine's effects.
+enum Done {
+    Verdict(Ticket, Verdict),
+    Forwarded(Ticket, Result<i64, ForwardFailure>),
+    Committed(Ticket, Result<(), CommitFailure>),
+    EndOffsets(
+        Vec<TopicPartition>,
+        Result<Vec<(TopicPartition, i64)>, Error>,
+    ),
+    Probed(Result<(), Failure>),
+}
+
+impl<H: Handler> Service<H> {
+    /// Works until `shutdown` resolves (or, with a one-shot drain, its pass is over), then
+    /// finishes what is in flight within the engine's bound, commits and leaves the groups.
+    ///
+    /// # Errors
+    ///
+    /// What ended a consumer for good: a group or a topic that is forbidden, above all. What
+    /// could be finished was finished and committed before.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the groups are left and records in flight are handled again by their next
+    /// owner.
+    pub async fn run(
+        self,
+        config: Config,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Outcome, Error> {
+        let mut work = Work {
+            engine: Engine::new(config),
+            service: self,
+            under_way: FuturesUnordered::new(),
+            failure: None,
+            outcome: Outcome::default(),
+        };
+        work.run(shutdown).await;
+        work.finish().await
+    }
+}
+
+struct Work<H> {
+    service: Service<H>,
+    engine: Engine<FetchedRecords>,
+    under_way: FuturesUnordered<BoxFuture<'static, Done>>,
+    failure: Option<Error>,
+    outcome: Outcome,
+}
+
+impl<H: Handler> Work<H> {
+    async fn run(&mut self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut stopping = false;
+        let mut metadata = self.service.client.watch_metadata();
+        let topics = self.service.topics.clone();
+        self.service
+            .client
+            .track([&topics.dead_letter, &topics.permanent]);
+        self.count_partitions(&metadata.borrow_and_update().clone());
+        while !self.carry_out_effects() {
+            let timeout = self.engine.poll_timeout().map(Instant::from_std);
+            tokio::select! {
+                event = next(&mut self.service.main) => self.handle_event(Path::Main, event),
+                event = next(&mut self.service.drain) => self.handle_event(Path::Drain, event),
+                Some(done) = self.under_way.next() => self.handle_done(done),
+                Ok(()) = metadata.changed() => {
+                    self.count_partitions(&metadata.borrow_and_update().clone());
+                }
+                () = sleep_until(timeout) => self.engine.handle_timeout(moment()),
+                () = &mut shutdown, if !stopping => {
+                    stopping = true;
+                    self.engine.handle_shutdown(moment());
+                }
+            }
+        }
+    }
+
+    async fn finish(self) -> Result<Outcome, Error> {
+        let mut outcome = self.outcome;
+        outcome.main = self.engine.totals(Path::Main);
+        outcome.drain = self.engine.totals(Path::Drain);
+        let consumers = [self.service.main, self.service.drain];
+        let leaving = consumers.into_iter().flatten().map(Consumer::close);
+        futures_util::future::join_all(leaving).await;
+        match self.failure {
+            Some(error) => Err(error),
+            None => Ok(outcome),
+        }
+    }
+
+    fn handle_event(&mut self, path: Path, event: Result<Event, Error>) {
+        let now = moment();
+        match event {
+            Ok(Event::Assigned(partitions)) => self.engine.handle_assigned(path, partitions, now),
+            Ok(Event::Revoking(partitions)) => self.engine.handle_revoking(path, partitions, now),
+            Ok(Event::Lost(partitions)) => self.engine.handle_lost(path, &partitions, now),
+            Ok(Event::Records(records)) => {
+                let tp = records.partition().clone();
+                self.engine.handle_records(path, &tp, records, now);
+            }
+            Ok(Event::EndOfPartition(tp, offset)) => {
+                self.engine.handle_end_of_partition(path, &tp, offset, now);
+            }
+            Ok(Event::PartitionFailed(tp, error)) => {
+                tracing::error!(%path, partition = %tp, %error, "partition stopped; nothing of it is skipped");
+            }
+            Err(error) => {
+                tracing::error!(%path, %error, "the consumer has failed; stopping");
+                match path {
+                    Path::Main => self.service.main = None,
+                    Path::Drain => self.service.drain = None,
+                }
+                self.failure.get_or_insert(error);
+                self.engine.handle_shutdown(now);
+            }
+        }
+    }
+
+    fn handle_done(&mut self, done: Done) {
+        let now = moment();
+        match done {
+            Done::Verdict(ticket, verdict) => self.engine.handle_verdict(ticket, verdict, now),
+            Done::Forwarded(ticket, result) => self.engine.handle_forwarded(ticket, result, now),
+            Done::Committed(ticket, result) => self.engine.handle_committed(ticket, result, now),
+            Done::EndOffsets(_, Ok(ends)) => self.engine.handle_end_offsets(&ends, now),
+            Done::EndOffsets(partitions, Err(error)) => {
+                tracing::warn!(%error, "end offsets can't be looked up; asking again");
+                self.ask_end_offsets(partitions, ASK_AGAIN);
+            }
+            Done::Probed(result) => self.engine.handle_probe(result, now),
+        }
+    }
+
+    /// True once the engine has stopped.
+    fn carry_out_effects(&mut self) -> bool {
+        while let Some(effect) = self.engine.poll_effect() {
+            tracing::trace!(?effect);
+            if effect == Effect::Stopped {
+                return true;
+            }
+            self.carry_out(effect);
+        }
+        false
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send {
+                ticket,
+                record,
+                retry,
+                ..
+            } => {
+                let handler = self.service.handler.clone();
+                self.begin(
+                    async move { Done::Verdict(ticket, handler.deliver(&record, retry).await) },
+                );
+            }
+            Effect::Forward {
+                ticket,
+                to,
+                partition,
+                body,
+                ..
+            } => {
+                self.forward(ticket, to, partition, body);
+            }
+            Effect::Commit {
+                ticket,
+                path,
+                offsets,
+            } => self.commit(ticket, path, offsets),
+            Effect::Pause { path, partitions } => {
+                self.with_consumer(path, |consumer| consumer.pause(&partitions));
+            }
+            Effect::Resume { path, partitions } => {
+                self.with_consumer(path, |consumer| consumer.resume(&partitions));
+            }
+            Effect::Revoked { path, partitions } => {
+                self.with_consumer(path, |consumer| consumer.revoked(&partitions));
+            }
+            Effect::QueryEndOffsets { partitions } => {
+                self.ask_end_offsets(partitions, Duration::ZERO);
+            }
+            Effect::Probe => {
+                let handler = self.service.handler.clone();
+                self.begin(async move { Done::Probed(handler.probe().await) });
+            }
+            Effect::Report(report) => {
+                if let Report::DrainFinished(summary) = &report {
+                    self.outcome.last_pass = Some(*summary);
+                }
+                log(&report);
+            }
+            Effect::Stopped => {}
+        }
+    }
+
+    fn begin(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.under_way.push(Box::pin(work));
+    }
+
+    fn with_consumer(&self, path: Path, act: impl FnOnce(&Consumer)) {
+        let consumer = match path {
+            Path::Main => &self.service.main,
+            Path::Drain => &self.service.drain,
+        };
+        if let Some(consumer) = consumer {
+            act(consumer);
+        }
+    }
+
+    /// The record is stamped with the present time: retention counts from it, and a dead letter
+    /// must not be deleted for the age of its source. The source's time is in a header.
+    fn forward(&mut self, ticket: Ticket, to: Destination, partition: i32, body: RecordBody) {
+        let topic = match to {
+            Destination::DeadLetter => &self.service.topics.dead_letter,
+            Destination::Permanent => &self.service.topics.permanent,
+        };
+        let record = ProducerRecord {
+            topic: topic.clone(),
+            partition: Some(partition),
+            timestamp_ms: None,
+            body,
+        };
+        let producer = self.service.producer.clone();
+        self.begin(async move {
+            let acked = async { producer.send(record).await?.await };
+            let result = acked.await.map(|acked| acked.offset);
+            Done::Forwarded(
+                ticket,
+                result.map_err(|error| ForwardFailure {
+                    message: error.to_string(),
+                    in_doubt: error.is_in_doubt(),
+                }),
+            )
+        });
+    }
+
+    fn commit(&mut self, ticket: Ticket, path: Path, offsets: Vec<(TopicPartition, i64)>) {
+        let offsets = offsets
+            .into_iter()
+            .map(|(tp, next)| CommitOffset::new(tp, next));
+        let offsets: Vec<_> = offsets.collect();
+        let mut committed = None;
+        self.with_consumer(path, |consumer| committed = Some(consumer.commit(offsets)));
+        self.begin(async move {
+            let result = match committed {
+                Some(committed) => committed.await,
+                None => Err(Error::new(ErrorKind::Closed, "the consumer has failed")),
+            };
+            Done::Committed(ticket, result.map_err(|error| commit_failure(&error)))
+        });
+    }
+
+    fn ask_end_offsets(&mut self, partitions: Vec<TopicPartition>, pause: Duration) {
+        let admin = self.service.client.admin();
+        let timeout = self.service.client.config().request_timeout;
+        self.begin(async move {
+            tokio::time::sleep(pause).await;
+            let wanted: Vec<_> = partitions
+                .iter()
+                .map(|tp| (tp.clone(), OffsetAt::Latest))
+                .collect();
+            let found = admin.offsets(&wanted, timeout).await;
+            Done::EndOffsets(partitions, found.map(|found| found.into_iter().collect()))
+        });
+    }
+
+    fn count_partitions(&mut self, metadata: &Metadata) {
+        let topics = &self.service.topics;
+        let dead_letter = metadata.partition_count(&topics.dead_letter);
+        let permanent = metadata.partition_count(&topics.permanent);
+        if let (Some(dead_letter), Some(permanent)) = (dead_letter, permanent) {
+            self.engine.handle_partition_counts(dead_letter, permanent);
+        }
+    }
+}
+
+impl RecordSource for FetchedRecords {
+    fn next(&mut self) -> Option<Result<Record, String>> {
+        let record = FetchedRecords::next(self)?;
+        Some(
+            record
+                .map(|record| record.detach())
+                .map_err(|error| error.to_string()),
+        )
+    }
+}
+
+fn commit_failure(error: &Error) -> CommitFailure {
+    let fenced = matches!(
+        error.code(),
+        Some(
+            ErrorCode::ILLEGAL_GENERATION
+                | ErrorCode::UNKNOWN_MEMBER_ID
+                | ErrorCode::FENCED_INSTANCE_ID
+        )
+    ) || error.kind() == ErrorKind::Closed;
+    let kind = if fenced {
+        CommitFailureKind::Fenced
+    } else {
+        CommitFailureKind::Retriable
+    };
+    CommitFailure {
+        kind,
+        message: error.to_string(),
+    }
+}
+
+async fn next(consumer: &mut Option<Consumer>) -> Result<Event, Error> {
+    match consumer {
+        Some(consumer) => consumer.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the clocks show; the monotonic one is the runtime's, so that a paused runtime pauses it.
+fn moment() -> Moment {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let wall_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    Moment {
+        at: Instant::now().into_std(),
+        wall_ms,
+    }
+}
+
+/// Tells a person.
+fn log(report: &Report) {
+    match report {
+        Report::LineStopped { failure } => {
+            tracing::error!(%failure, "the line has stopped: nothing is sent, offsets are kept");
+        }
+        Report::LineStillStopped {
+            failure,
+            stopped_for,
+        } => {
+            tracing::error!(%failure, ?stopped_for, "the line is still stopped");
+        }
+        Report::LineResumed => tracing::info!("the line goes on"),
+        Report::LineHeld { wait, failure } => {
+            tracing::warn!(?wait, %failure, "the sink asks to wait")
+        }
+        Report::DrainStarted => tracing::info!("drain started"),
+        Report::DrainFinished(summary) => {
+            let Totals {
+                sent,
+                delivered,
+                dead_lettered,
+                permanent,
+            } = summary.totals;
+            let interrupted = summary.interrupted;
+            tracing::info!(
+                sent,
+                delivered,
+                requeued = dead_lettered,
+                permanent,
+                interrupted,
+                "drain finished"
+            );
+        }
+        Report::PartitionStuck { place, message } => {
+            tracing::error!(path = %place.path, partition = %place.tp, message, "partition stuck; nothing is skipped");
+        }
+        Report::CommitFailing { path, message } => {
+            tracing::warn!(%path, message, "offsets can't be committed; trying again");
+        }
+        Report::BadRetryCount {
+            place,
+            offset,
+            found,
+        } => {
+            tracing::warn!(partition = %place.tp, offset, found, "retry-count is not a count; starting at 0");
+        }
+        Report::GaveUp { place, offset } => {
+            tracing::warn!(path = %place.path, partition = %place.tp, offset, "given up in flight; it will be handled again");
+        }
+        Report::TooFewPartitions {
+            to,
+            partitions,
+            wanted,
+        } => {
+            tracing::warn!(topic = %to, partitions, wanted, "too few partitions; forwarding modulo their count");
+        }
+    }
+}

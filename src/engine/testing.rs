@@ -1,0 +1,328 @@
+//! What the engine's tests share: records, a lazy source of them, and an engine whose effects
+//! read as short lines.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::effect::Ticket;
+use super::*;
+use crate::sink::{Failure, FailureKind, Verdict};
+use crate::wire::TopicPartition;
+use crate::wire::batch::{Header, RecordBody, TimestampType};
+
+/// When the tests' wall clock starts.
+pub(super) const WALL_MS: i64 = 1_700_000_000_000;
+
+/// A record with these headers.
+pub(super) fn record_with_headers(offset: i64, headers: &[Header<'_>]) -> Record {
+    Record {
+        offset,
+        timestamp: 1_000,
+        timestamp_type: TimestampType::CreateTime,
+        body: RecordBody::new(Some(b"key"), Some(b"value"), headers),
+    }
+}
+
+/// A record that was drained this many times.
+pub(super) fn dead_letter(offset: i64, count: &str) -> Record {
+    record_with_headers(offset, &[(b"retry-count", Some(count.as_bytes()))])
+}
+
+/// Records, or bytes that can't be read.
+pub(super) struct Chunk(pub(super) VecDeque<Result<Record, String>>);
+
+impl RecordSource for Chunk {
+    fn next(&mut self) -> Option<Result<Record, String>> {
+        self.0.pop_front()
+    }
+}
+
+impl<const N: usize> From<[Record; N]> for Chunk {
+    fn from(records: [Record; N]) -> Self {
+        Self(records.map(Ok).into())
+    }
+}
+
+/// Any failure that counts.
+pub(super) fn transient() -> Verdict {
+    Verdict::Transient(Failure::new(FailureKind::ServerError, "503"))
+}
+
+/// The sink was not reached.
+pub(super) fn unreachable() -> Verdict {
+    Verdict::Transient(Failure::new(FailureKind::Unreachable, "refused"))
+}
+
+/// The sink asks to wait.
+pub(super) fn retry_after(seconds: u64) -> Verdict {
+    let failure = Failure::new(FailureKind::RateLimited, "429");
+    Verdict::RetryAfter(Duration::from_secs(seconds), failure)
+}
+
+/// The sink refuses our credentials.
+pub(super) fn sink_down() -> Verdict {
+    Verdict::SinkDown(Failure::new(FailureKind::Unauthorized, "401"))
+}
+
+/// The sink refuses the record.
+pub(super) fn rejected() -> Verdict {
+    Verdict::Rejected(Failure::new(FailureKind::BadRequest, "400"))
+}
+
+/// A partition of the one topic of a path.
+pub(super) fn tp(path: Path, partition: i32) -> TopicPartition {
+    let topic = match path {
+        Path::Main => "pay",
+        Path::Drain => "pay.DLQ",
+    };
+    TopicPartition::new(topic, partition)
+}
+
+/// An engine, its clock and the effects it had.
+pub(super) struct Rig {
+    pub(super) engine: Engine<Chunk>,
+    start: Instant,
+    elapsed: Duration,
+    /// The bodies of all forwards so far.
+    pub(super) bodies: Vec<RecordBody>,
+}
+
+impl Rig {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            engine: Engine::new(config),
+            start: Instant::now(),
+            elapsed: Duration::ZERO,
+            bodies: Vec::new(),
+        }
+    }
+
+    /// One without a drain, that has these partitions of the main path.
+    pub(super) fn main(config: Config, partitions: &[i32]) -> Self {
+        let mut rig = Self::new(Config {
+            drain: None,
+            ..config
+        });
+        rig.assigned(Path::Main, partitions);
+        assert_eq!(rig.effects(), [""; 0]);
+        rig
+    }
+
+    /// One that has these partitions of the dead-letter topic and has begun its first pass.
+    pub(super) fn drain(drain: DrainConfig, partitions: &[i32]) -> Self {
+        let mut rig = Self::new(Config {
+            drain: Some(drain),
+            ..Config::default()
+        });
+        rig.assigned(Path::Drain, partitions);
+        assert_eq!(rig.effects()[0], "DrainStarted");
+        rig
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment {
+            at: self.start + self.elapsed,
+            wall_ms: WALL_MS + self.elapsed.as_millis() as i64,
+        }
+    }
+
+    /// Lets time pass.
+    pub(super) fn after_ms(&mut self, ms: u64) -> Vec<String> {
+        self.elapsed += Duration::from_millis(ms);
+        self.engine.handle_timeout(self.now());
+        self.effects()
+    }
+
+    /// Milliseconds until the engine wants to be called.
+    pub(super) fn wait_ms(&self) -> Option<u128> {
+        let at = self.engine.poll_timeout()?;
+        Some((at - self.now().at).as_millis())
+    }
+
+    pub(super) fn assigned(&mut self, path: Path, partitions: &[i32]) {
+        let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
+        self.engine.handle_assigned(path, partitions, self.now());
+    }
+
+    pub(super) fn revoking(&mut self, path: Path, partitions: &[i32]) -> Vec<String> {
+        let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
+        self.engine.handle_revoking(path, partitions, self.now());
+        self.effects()
+    }
+
+    pub(super) fn lost(&mut self, path: Path, partition: i32) -> Vec<String> {
+        self.engine
+            .handle_lost(path, &[tp(path, partition)], self.now());
+        self.effects()
+    }
+
+    pub(super) fn records(
+        &mut self,
+        path: Path,
+        partition: i32,
+        chunk: impl Into<Chunk>,
+    ) -> Vec<String> {
+        self.engine
+            .handle_records(path, &tp(path, partition), chunk.into(), self.now());
+        self.effects()
+    }
+
+    /// Plain records at these offsets.
+    pub(super) fn plain(&mut self, path: Path, partition: i32, offsets: &[i64]) -> Vec<String> {
+        let records = offsets
+            .iter()
+            .map(|offset| Ok(record_with_headers(*offset, &[])));
+        let chunk = Chunk(records.collect());
+        self.records(path, partition, chunk)
+    }
+
+    pub(super) fn end(&mut self, partition: i32, offset: i64) -> Vec<String> {
+        let tp = tp(Path::Drain, partition);
+        self.engine
+            .handle_end_of_partition(Path::Drain, &tp, offset, self.now());
+        self.effects()
+    }
+
+    pub(super) fn verdict(&mut self, ticket: u64, verdict: Verdict) -> Vec<String> {
+        self.engine
+            .handle_verdict(Ticket(ticket), verdict, self.now());
+        self.effects()
+    }
+
+    pub(super) fn forwarded(&mut self, ticket: u64, offset: i64) -> Vec<String> {
+        self.engine
+            .handle_forwarded(Ticket(ticket), Ok(offset), self.now());
+        self.effects()
+    }
+
+    pub(super) fn not_forwarded(&mut self, ticket: u64, in_doubt: bool) -> Vec<String> {
+        let failure = ForwardFailure {
+            message: "no leader".into(),
+            in_doubt,
+        };
+        self.engine
+            .handle_forwarded(Ticket(ticket), Err(failure), self.now());
+        self.effects()
+    }
+
+    pub(super) fn committed(&mut self, ticket: u64) -> Vec<String> {
+        self.engine
+            .handle_committed(Ticket(ticket), Ok(()), self.now());
+        self.effects()
+    }
+
+    pub(super) fn not_committed(&mut self, ticket: u64, kind: CommitFailureKind) -> Vec<String> {
+        let message = "refused".into();
+        let failure = CommitFailure { kind, message };
+        self.engine
+            .handle_committed(Ticket(ticket), Err(failure), self.now());
+        self.effects()
+    }
+
+    pub(super) fn probed(&mut self, result: Result<(), Failure>) -> Vec<String> {
+        self.engine.handle_probe(result, self.now());
+        self.effects()
+    }
+
+    pub(super) fn shutdown(&mut self) -> Vec<String> {
+        self.engine.handle_shutdown(self.now());
+        self.effects()
+    }
+
+    /// The effects since the last call, a line each.
+    pub(super) fn effects(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(effect) = self.engine.poll_effect() {
+            if let Effect::Forward { body, .. } = &effect {
+                self.bodies.push(body.clone());
+            }
+            lines.push(line(effect));
+        }
+        lines
+    }
+}
+
+/// An effect in a few words: `kind ticket path partition@offset …`.
+fn line(effect: Effect) -> String {
+    let numbers = |partitions: Vec<TopicPartition>| {
+        let numbers: Vec<_> = partitions
+            .iter()
+            .map(|tp| tp.partition.to_string())
+            .collect();
+        numbers.join(" ")
+    };
+    match effect {
+        Effect::Send {
+            ticket,
+            place,
+            record,
+            retry,
+        } => {
+            let retry = retry.map(|n| format!(" retry {n}")).unwrap_or_default();
+            let (path, partition) = (place.path, place.tp.partition);
+            format!(
+                "send {} {path} {partition}@{}{retry}",
+                ticket.0, record.offset
+            )
+        }
+        Effect::Forward {
+            ticket,
+            place,
+            to,
+            partition,
+            ..
+        } => {
+            let (path, from) = (place.path, place.tp.partition);
+            format!("forward {} {path} {from} to {to} {partition}", ticket.0)
+        }
+        Effect::Commit {
+            ticket,
+            path,
+            offsets,
+        } => {
+            let offsets: Vec<_> = offsets
+                .iter()
+                .map(|(tp, next)| format!("{}={next}", tp.partition))
+                .collect();
+            format!("commit {} {path} {}", ticket.0, offsets.join(" "))
+        }
+        Effect::Pause { path, partitions } => format!("pause {path} {}", numbers(partitions)),
+        Effect::Resume { path, partitions } => format!("resume {path} {}", numbers(partitions)),
+        Effect::Revoked { path, partitions } => format!("revoked {path} {}", numbers(partitions)),
+        Effect::QueryEndOffsets { partitions } => format!("ends of {}", numbers(partitions)),
+        Effect::Probe => "probe".to_owned(),
+        Effect::Stopped => "stopped".to_owned(),
+        Effect::Report(report) => report_line(report),
+    }
+}
+
+fn report_line(report: Report) -> String {
+    match report {
+        Report::LineStopped { failure } => format!("LineStopped {failure}"),
+        Report::LineStillStopped { stopped_for, .. } => format!("LineStillStopped {stopped_for:?}"),
+        Report::LineHeld { wait, .. } => format!("LineHeld {wait:?}"),
+        Report::DrainFinished(DrainSummary {
+            totals,
+            interrupted,
+        }) => {
+            let Totals {
+                sent,
+                delivered,
+                dead_lettered,
+                permanent,
+            } = totals;
+            let cut = if interrupted { " interrupted" } else { "" };
+            format!("DrainFinished {sent}: {delivered} {dead_lettered} {permanent}{cut}")
+        }
+        Report::PartitionStuck { place, message } => {
+            format!("PartitionStuck {} {message}", place.tp.partition)
+        }
+        Report::CommitFailing { path, message } => format!("CommitFailing {path} {message}"),
+        Report::BadRetryCount { offset, found, .. } => format!("BadRetryCount @{offset} {found}"),
+        Report::GaveUp { place, offset } => format!("GaveUp {}@{offset}", place.tp.partition),
+        Report::TooFewPartitions { to, partitions, .. } => {
+            format!("TooFewPartitions {to} {partitions}")
+        }
+        Report::LineResumed | Report::DrainStarted => format!("{report:?}"),
+    }
+}

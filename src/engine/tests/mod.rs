@@ -1,0 +1,6 @@
+//! Scenarios, each a list of events with the effects they have.
+
+mod drain;
+mod leaving;
+mod main_path;
+mod the_line;
