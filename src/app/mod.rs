@@ -1,8 +1,108 @@
 //! The only place that wires: configuration, command line, logging, shutdown.
 
+pub mod cli;
+pub mod config;
+mod drain;
+mod handler;
+pub mod logging;
+mod publish;
+mod run;
+mod service;
+mod shutdown;
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Write};
 use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::cli::{Cli, Command, ConfigArgs};
+use self::config::{Config, Loaded, Problems, PublishConfig};
+use crate::Error;
+
+/// Wrong usage or configuration; clap uses the same code.
+const USAGE: u8 = 2;
 
 /// Runs the command line program.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    if let Err(error) = logging::init(&cli.log) {
+        return refuse(&error);
+    }
+    match &cli.command {
+        Command::Config(args) => print_config(args),
+        Command::Run(args) => start(Config::load(&args.source.gather()), |config| {
+            run::execute(config, args)
+        }),
+        Command::Drain(args) => start(Config::load(&args.source.gather()), |config| {
+            drain::execute(config, args)
+        }),
+        Command::Publish(args) => start(PublishConfig::load(&args.source.gather()), |config| {
+            publish::execute(config, args)
+        }),
+    }
+}
+
+/// Executes a command on one thread: the work is waiting, and order stays plain.
+fn start<C, F>(loaded: Result<Loaded<C>, Problems>, command: impl FnOnce(C) -> F) -> ExitCode
+where
+    F: Future<Output = Result<ExitCode, Error>>,
+{
+    let config = match loaded {
+        Ok(loaded) => warned(loaded).config,
+        Err(problems) => return refuse(&problems),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("the runtime can't start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(command(config));
+    // A blocked read of the standard input would hold up the exit for ever.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn print_config(args: &ConfigArgs) -> ExitCode {
+    if args.example {
+        return print(&Config::example());
+    }
+    match Config::load(&args.source.gather()) {
+        Ok(loaded) => print(&warned(loaded).effective()),
+        Err(problems) => refuse(&problems),
+    }
+}
+
+fn warned<C>(loaded: Loaded<C>) -> Loaded<C> {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    loaded
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader has seen enough, as `| head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("the output can't be written: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn refuse(error: &dyn fmt::Display) -> ExitCode {
+    // Nobody is left to tell where even this can't be written.
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(USAGE)
 }

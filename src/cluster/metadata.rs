@@ -204,7 +204,7 @@ mod tests {
         });
         let topic = MetadataResponseTopic::default()
             .with_name(Some(TopicName(StrBytes::from_string(topic.into()))))
-            .with_topic_id(id.to_be_bytes().into())
+            .with_topic_id(uuid::Uuid::from_u128(id))
             .with_partitions(partitions.collect());
         MetadataResponse::default().with_topics(vec![topic])
     }

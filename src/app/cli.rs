@@ -1,0 +1,175 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::config::{Flag, Sources};
+use super::logging::LogArgs;
+
+/// Sends a Telegram message for every payment that Kafka brings; loses none.
+///
+/// A message that can't be sent is tried again, then becomes a dead letter, which a timer drains,
+/// and ends in the permanent topic when nothing helps.
+#[derive(Parser)]
+#[command(
+    name = "payment-notifier",
+    version,
+    after_help = "\
+Examples:
+  payment-notifier config --example > payment-notifier.toml
+  payment-notifier run --config payment-notifier.toml
+
+Exit codes: 0 done, or stopped in order; 1 failed; 2 wrong usage or configuration."
+)]
+pub struct Cli {
+    /// What is logged, and how.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the service: consume, send, retry, and drain by the timer
+    ///
+    /// Missing topics are created. SIGTERM or SIGINT stops it in order: the messages being sent
+    /// finish, offsets are committed, the group is left. A second signal ends it at once.
+    #[command(after_help = "\
+Examples:
+  payment-notifier run --config payment-notifier.toml
+  NOTIFIER_TELEGRAM_TOKEN=… NOTIFIER_TELEGRAM_CHAT_ID=@payments payment-notifier run
+  payment-notifier run --bootstrap-servers kafka:9092 --set drain.interval=1m --log-format json")]
+    Run(RunArgs),
+    /// Drain the dead letters once, then exit
+    ///
+    /// Sends every dead letter again as the service's timer would, and prints what came of it.
+    #[command(after_help = "\
+Examples:
+  payment-notifier drain --config payment-notifier.toml
+  payment-notifier drain --config payment-notifier.toml --json | jq .")]
+    Drain(DrainArgs),
+    /// Publish payment events, given as JSON lines
+    ///
+    /// Each is acknowledged by all replicas. A line that is no payment event is told with its
+    /// number, and then nothing of the file is published. Needs no token.
+    #[command(after_help = "\
+Examples:
+  payment-notifier publish --file payments.jsonl --key mail
+  zcat payments.jsonl.gz | payment-notifier publish --skip-invalid
+  payment-notifier publish --sample 100 --seed 7 --bootstrap-servers kafka:9092")]
+    Publish(PublishArgs),
+    /// Check the configuration and print it
+    ///
+    /// Prints every value that holds and where it came from, secrets hidden. Connects to nothing.
+    #[command(after_help = "\
+Examples:
+  payment-notifier config --config payment-notifier.toml
+  payment-notifier config --example > payment-notifier.toml")]
+    Config(ConfigArgs),
+}
+
+/// Where the configuration comes from.
+#[derive(Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct SourceArgs {
+    /// A TOML file; without it, the environment and the flags are all there is
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Set a key, over the file and the environment; may be repeated
+    #[arg(long, value_name = "TABLE.KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Kafka's brokers, separated by commas: kafka.bootstrap.servers
+    #[arg(long, value_name = "HOST:PORT")]
+    pub bootstrap_servers: Option<String>,
+    /// The consumer group: consumer.group_id
+    #[arg(long, value_name = "GROUP")]
+    pub group_id: Option<String>,
+}
+
+/// The arguments of `run`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// The arguments of `drain`.
+#[derive(Args)]
+pub struct DrainArgs {
+    /// Print what was done as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// The arguments of `publish`.
+#[derive(Args)]
+pub struct PublishArgs {
+    /// The file to publish; `-` is the standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+    /// The field whose value becomes the record's key; without it records have none
+    #[arg(long, value_name = "FIELD")]
+    pub key: Option<String>,
+    /// Publish the good lines even where others are bad
+    #[arg(long, conflicts_with = "sample")]
+    pub skip_invalid: bool,
+    /// Publish this many made-up payments instead of a file
+    #[arg(long, value_name = "N", conflicts_with = "file", value_parser = clap::value_parser!(u64).range(1..))]
+    pub sample: Option<u64>,
+    /// Make the same payments again with the same seed
+    #[arg(long, value_name = "SEED", requires = "sample")]
+    pub seed: Option<u64>,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+/// The arguments of `config`.
+#[derive(Args)]
+pub struct ConfigArgs {
+    /// Print an example file instead: every key, explained, at its default
+    #[arg(long, conflicts_with_all = ["config", "set", "bootstrap_servers", "group_id"])]
+    pub example: bool,
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+}
+
+impl SourceArgs {
+    /// Reads the file, the process's environment and the flags.
+    pub fn gather(&self) -> Sources {
+        Sources::gather(self.config.as_deref(), std::env::vars_os(), self.flags())
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let set = self.set.iter().map(|text| {
+            let (key, value) = text.split_once('=').unzip();
+            Flag {
+                flag: "--set",
+                key: key.map(|key| key.trim().to_owned()),
+                value: value.unwrap_or_default().to_owned(),
+            }
+        });
+        let named = [
+            (
+                "--bootstrap-servers",
+                "kafka.bootstrap.servers",
+                &self.bootstrap_servers,
+            ),
+            ("--group-id", "consumer.group_id", &self.group_id),
+        ];
+        let named = named.into_iter().filter_map(|(flag, key, value)| {
+            let (key, value) = (Some(key.to_owned()), value.clone()?);
+            Some(Flag { flag, key, value })
+        });
+        set.chain(named).collect()
+    }
+}

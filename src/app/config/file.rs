@@ -1,0 +1,114 @@
+//! A TOML file as a flat list of keys, each with its line.
+
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::input::Input;
+use super::layers::{Given, Layers};
+use super::problem::{Origin, Problem, unknown};
+use super::table::Table;
+use super::tables;
+
+/// Reads a file's text into `layers`. False where it isn't TOML: what is missing then isn't known.
+pub(super) fn read(path: &Arc<str>, text: &str, layers: &mut Layers) -> bool {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let mut file = File { path, text, layers };
+    for error in &errors {
+        let start = error.span().map_or(0, |span| span.start);
+        // The message alone: the error's own form quotes the line, and that may hold the token.
+        file.problem(start, None, format!("is not TOML: {}", error.message()));
+    }
+    let root = root.into_inner();
+    let mut tables: Vec<_> = root.iter().collect();
+    tables.sort_by_key(|(name, _)| name.span().start);
+    for (name, value) in tables {
+        file.table(name.span().start, name.get_ref(), value);
+    }
+    errors.is_empty()
+}
+
+struct File<'a> {
+    path: &'a Arc<str>,
+    text: &'a str,
+    layers: &'a mut Layers,
+}
+
+impl File<'_> {
+    fn table(&mut self, start: usize, name: &str, value: &Spanned<DeValue<'_>>) {
+        let known = tables::tables().any(|table| table.name == name);
+        match value.get_ref() {
+            DeValue::Table(keys) if known => self.keys(name, keys),
+            DeValue::Table(_) => {
+                let like = |table: &&Table| strsim::jaro(table.name, name);
+                let near = tables::tables().max_by(|a, b| like(a).total_cmp(&like(b)));
+                let near = near.map_or("kafka", |table| table.name);
+                let message = format!("unknown table [{name}]: the nearest is [{near}]");
+                self.problem(start, None, message);
+            }
+            _ if known => {
+                self.problem(start, None, format!("{name} is a table: write [{name}]"));
+            }
+            _ => self.unknown(start, name),
+        }
+    }
+
+    /// Takes the keys of a table. `"a.b" = 1` and `a.b = 1` are the same key; TOML makes the
+    /// second one a table in the table.
+    fn keys(&mut self, prefix: &str, keys: &DeTable<'_>) {
+        let mut keys: Vec<_> = keys.iter().collect();
+        keys.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in keys {
+            let start = name.span().start;
+            let path = format!("{prefix}.{}", name.get_ref());
+            let key = tables::keys().find(|key| key.path() == path);
+            let inner = format!("{path}.");
+            match value.get_ref() {
+                // Only as deep as there are keys: the depth of a file has no other bound.
+                DeValue::Table(keys)
+                    if tables::keys().any(|key| key.path().starts_with(&inner)) =>
+                {
+                    self.keys(&path, keys);
+                }
+                value if key.is_some() => self.give(start, path, value),
+                _ => self.unknown(start, &path),
+            }
+        }
+    }
+
+    fn give(&mut self, start: usize, path: String, value: &DeValue<'_>) {
+        let given = Given {
+            input: Input::from_toml(value),
+            origin: self.origin(start),
+        };
+        if let Some(first) = self.layers.given.insert(path.clone(), given) {
+            let message = format!("is set twice; the other is in {}", first.origin);
+            self.problem(start, Some(path), message);
+        }
+    }
+
+    fn unknown(&mut self, start: usize, path: &str) {
+        let message = unknown(&format!("unknown key `{path}`"), path, |key| {
+            format!("`{}` in [{}]", key.name, key.table)
+        });
+        self.problem(start, None, message);
+    }
+
+    fn problem(&mut self, start: usize, key: Option<String>, message: String) {
+        let origin = self.origin(start);
+        self.layers.problems.push(Problem {
+            origin,
+            key,
+            message,
+        });
+    }
+
+    fn origin(&self, start: usize) -> Origin {
+        let before = self.text.bytes().take(start);
+        Origin::File {
+            path: Arc::clone(self.path),
+            line: 1 + before.filter(|byte| *byte == b'\n').count(),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The forms that Kafka and Telegram ask of a text.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use toml::Value;
+
+use super::duration;
+use super::input::Input;
+use super::kind::Kind;
+
+/// The host and port of a broker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// A name, or an IP address without brackets.
+    pub host: String,
+    /// The TCP port, at least 1.
+    pub port: u16,
+}
+
+/// Written as `host:port`, an IPv6 address in brackets.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The kind of one broker's address.
+pub(super) struct AddressOf;
+
+impl Kind for AddressOf {
+    type Value = Address;
+
+    fn parse(&self, input: &Input) -> Result<Address, String> {
+        address(input.text()?.trim())
+    }
+
+    fn render(&self, value: &Address) -> Option<Value> {
+        Some(Value::String(value.to_string()))
+    }
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    if let Some((_, rest)) = text.split_once("://") {
+        return Err(format!("`{text}` has a scheme: write `{rest}`"));
+    }
+    let (host, port) = text
+        .rsplit_once(':')
+        .filter(|(_, port)| !port.ends_with(']'))
+        .ok_or_else(|| format!("`{text}` has no port: write `{text}:9092`"))?;
+    let host = match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        Some(v6) => v6
+            .parse::<Ipv6Addr>()
+            .map_err(|_| format!("`{v6}` in `{text}` is not an IPv6 address"))?
+            .to_string(),
+        None if host.contains(':') => {
+            return Err(format!(
+                "`{text}`: write an IPv6 address in brackets, as `[::1]:9092`"
+            ));
+        }
+        None => host.to_owned(),
+    };
+    let legal = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
+    if host.is_empty() || host.len() > 253 || !host.chars().all(legal) {
+        return Err(format!("`{text}` has no legal host: write `host:port`"));
+    }
+    match port.parse() {
+        Ok(port) if port > 0 => Ok(Address { host, port }),
+        _ => Err(format!("`{text}`: the port is a number from 1 to 65535")),
+    }
+}
+
+/// A number of messages in a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// How many, at least 1.
+    pub messages: u32,
+    /// In what time, at least 1 ms.
+    pub per: Duration,
+}
+
+/// The kind of a [`Rate`]: `30/1s`.
+pub(super) struct RateOf;
+
+impl Kind for RateOf {
+    type Value = Rate;
+
+    fn parse(&self, input: &Input) -> Result<Rate, String> {
+        let text = input.text()?.trim();
+        let form = || format!("`{text}` is not a rate: write messages/duration, such as `30/1s`");
+        let (messages, per) = text.split_once('/').ok_or_else(form)?;
+        let messages = messages.trim().parse().map_err(|_| form())?;
+        let per = duration::parse(per.trim()).map_err(|_| form())?;
+        if messages == 0 || per.is_zero() {
+            return Err(format!(
+                "`{text}` would send nothing: leave it out for no limit"
+            ));
+        }
+        Ok(Rate { messages, per })
+    }
+
+    fn render(&self, rate: &Rate) -> Option<Value> {
+        let per = duration::format(rate.per);
+        Some(Value::String(format!("{}/{per}", rate.messages)))
+    }
+}
+
+/// A topic's name, as Kafka's `Topic.validate` allows it.
+pub(super) fn topic(text: &str) -> Result<String, String> {
+    legal_name(text, "a topic's name")
+}
+
+/// A `group.instance.id`: Kafka's `JoinGroupRequest` asks the same of it as of a topic.
+pub(super) fn instance_id(text: &str) -> Result<String, String> {
+    legal_name(text, "an instance id")
+}
+
+fn legal_name(text: &str, what: &str) -> Result<String, String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.len() > 249 {
+        Err(format!("has {} bytes: {what} has at most 249", text.len()))
+    } else if text == "." || text == ".." || !text.bytes().all(legal) {
+        Err(format!(
+            "`{text}` can't be {what}: use letters, digits, `.`, `_` and `-`"
+        ))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A name that Kafka passes on as it is: of a group, a client or a member.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.len() > 249 || text.chars().any(char::is_control) {
+        return Err("is no name: use at most 249 bytes, without control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The root of an HTTP service, without a slash at the end.
+///
+/// The errors don't quote the text: it may hold a password or, by mistake, the bot's token.
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text.trim())
+        .map_err(|error| format!("is not a URL ({error}): write `https://host`"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http nor https: write `https://host`".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or password: leave them out".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.path().contains("/bot") {
+        return Err(
+            "has more than the service's root: leave out `/bot…`, `?…` and `#…`".to_owned(),
+        );
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// A bot's token. The errors don't quote it.
+pub(super) fn token(text: &str) -> Result<(), String> {
+    // It becomes a part of a URL's path, where anything else would change the meaning.
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b":_-".contains(&byte);
+    if text.is_empty() || text.len() > 256 || !text.bytes().all(legal) {
+        return Err(
+            "is not a bot's token: letters, digits, `:`, `_` and `-`, as BotFather gave it"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// The kind of a chat's identifier: a number, or a channel's name with its `@`.
+pub(super) struct ChatId;
+
+impl Kind for ChatId {
+    type Value = String;
+
+    fn parse(&self, input: &Input) -> Result<String, String> {
+        if let Input::Integer(number) = input {
+            return Ok(number.to_string());
+        }
+        let text = input.text()?.trim();
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let channel = text.strip_prefix('@');
+        let named = channel.is_some_and(|name| !name.is_empty() && name.bytes().all(legal));
+        if named || text.parse::<i64>().is_ok() {
+            return Ok(text.to_owned());
+        }
+        Err("is no chat: write its number, or a channel's name as `@name`".to_owned())
+    }
+
+    fn render(&self, value: &String) -> Option<Value> {
+        Some(Value::String(value.clone()))
+    }
+}

@@ -1,0 +1,142 @@
+//! The `[kafka]` table: the client's properties, under Kafka's own names.
+
+use std::time::Duration;
+
+use super::formats::{self, Address, AddressOf};
+use super::kind::{Choice, List, Optional, Text, millis, whole};
+use super::reader::Reader;
+use super::table::{Fallback, Key, Table, table};
+
+/// How a group's partitions are divided among its members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assignor {
+    /// Kafka's `range`: contiguous partitions of each topic.
+    #[default]
+    Range,
+    /// Kafka's `cooperative-sticky` (KIP-429): as few moves as can be.
+    CooperativeSticky,
+}
+
+const ASSIGNORS: Choice<Assignor> = Choice(&[
+    ("range", Assignor::Range),
+    ("cooperative-sticky", Assignor::CooperativeSticky),
+]);
+
+const MAX_BYTES: i64 = i32::MAX as i64;
+
+table! {
+    /// The Kafka client. Names, meanings and defaults are Kafka's own, save where it says so.
+    "kafka" => KafkaConfig {
+        /// The brokers asked first; through them the others are found. An array, or text
+        /// separated by commas.
+        "bootstrap.servers" => bootstrap_servers: Vec<Address> = List { of: AddressOf, min: 1 }, default "localhost:9092";
+        /// The name shown in the brokers' logs and quotas.
+        "client.id" => client_id: String = Text(formats::name), default "payment-notifier";
+        /// How long an answer is waited for, in milliseconds.
+        "request.timeout.ms" => request_timeout: Duration = millis(1), default "30000";
+        /// How long connecting may take, in milliseconds.
+        "socket.connection.setup.timeout.ms" => connection_setup_timeout: Duration = millis(1), default "10000";
+        /// The pause before a lost connection is made again, in milliseconds.
+        /// It doubles with each failure, with jitter.
+        "reconnect.backoff.ms" => reconnect_backoff: Duration = millis(1), default "50";
+        /// The most that pause grows to, in milliseconds.
+        "reconnect.backoff.max.ms" => reconnect_backoff_max: Duration = millis(1), default "1000";
+        /// The pause before a failed request is sent again, in milliseconds.
+        /// It doubles with each failure, with jitter.
+        "retry.backoff.ms" => retry_backoff: Duration = millis(1), default "100";
+        /// The most that pause grows to, in milliseconds.
+        "retry.backoff.max.ms" => retry_backoff_max: Duration = millis(1), default "1000";
+        /// The age at which the list of topics and brokers is fetched anew, in milliseconds.
+        "metadata.max.age.ms" => metadata_max_age: Duration = millis(1), default "300000";
+        /// How long a connection may be idle before it is closed, in milliseconds.
+        "connections.max.idle.ms" => connections_max_idle: Duration = millis(1), default "540000";
+        /// The largest answer that is read, in bytes; librdkafka's name.
+        "receive.message.max.bytes" => receive_message_max_bytes: usize = whole(1_000, 1_000_000_000), default "100000000";
+        /// The time without a heartbeat, in milliseconds, after which the group gives a
+        /// member's partitions to others.
+        "session.timeout.ms" => session_timeout: Duration = millis(1), default "45000";
+        /// The time between heartbeats, in milliseconds.
+        /// A third of the session timeout at most is wise.
+        "heartbeat.interval.ms" => heartbeat_interval: Duration = millis(1), default "3000";
+        /// How long, in milliseconds, the group waits for a member to give up its partitions
+        /// and join again.
+        "max.poll.interval.ms" => max_poll_interval: Duration = millis(1), default "300000";
+        /// A name that stays over restarts, so that a restart moves no partitions (KIP-345).
+        /// Each process of the group needs its own.
+        "group.instance.id" => group_instance_id: Option<String> = Optional(Text(formats::instance_id)), unset "notifier-1";
+        /// How partitions are divided, the preferred way first: `range`, `cooperative-sticky`.
+        /// All members of a group need one in common.
+        "partition.assignment.strategy" => partition_assignment_strategy: Vec<Assignor> = List { of: ASSIGNORS, min: 1 }, default "range,cooperative-sticky";
+        /// A broker answers a fetch when it has this much, in bytes, …
+        "fetch.min.bytes" => fetch_min_bytes: i32 = whole(1, MAX_BYTES), default "1";
+        /// … or after this time, in milliseconds.
+        "fetch.max.wait.ms" => fetch_max_wait: Duration = millis(0), default "500";
+        /// The most that one fetch brings, in bytes.
+        /// Kafka's default is 52428800; ours keeps the memory small.
+        "fetch.max.bytes" => fetch_max_bytes: i32 = whole(1, MAX_BYTES), default "8388608";
+        /// The most that one fetch brings of one partition, in bytes.
+        "max.partition.fetch.bytes" => max_partition_fetch_bytes: i32 = whole(1, MAX_BYTES), default "1048576";
+        /// How long a record waits for others to be sent with, in milliseconds.
+        "linger.ms" => linger: Duration = millis(0), default "5";
+        /// The size at which a batch is sent without waiting, in bytes.
+        "batch.size" => batch_size: usize = whole(1, MAX_BYTES), default "16384";
+        /// The largest request the producer sends, in bytes; so no record can be larger.
+        "max.request.size" => max_request_size: usize = whole(1_000, MAX_BYTES), default "1048576";
+        /// After this time a record that no broker took is given up, in milliseconds.
+        "delivery.timeout.ms" => delivery_timeout: Duration = millis(1), default "120000";
+    }
+}
+
+impl KafkaConfig {
+    /// The rules between keys; Java's client has most of them.
+    pub(super) fn check(&self, reader: &mut Reader) {
+        reader.require(
+            self.heartbeat_interval < self.session_timeout,
+            ["kafka.heartbeat.interval.ms", "kafka.session.timeout.ms"],
+            "must be smaller than session.timeout.ms, best a third of it at most",
+        );
+        reader.require(
+            self.reconnect_backoff <= self.reconnect_backoff_max,
+            [
+                "kafka.reconnect.backoff.ms",
+                "kafka.reconnect.backoff.max.ms",
+            ],
+            "must not be larger than reconnect.backoff.max.ms",
+        );
+        reader.require(
+            self.retry_backoff <= self.retry_backoff_max,
+            ["kafka.retry.backoff.ms", "kafka.retry.backoff.max.ms"],
+            "must not be larger than retry.backoff.max.ms",
+        );
+        reader.require(
+            self.fetch_max_wait < self.request_timeout,
+            ["kafka.fetch.max.wait.ms", "kafka.request.timeout.ms"],
+            "must be smaller than request.timeout.ms, or an idle fetch counts as lost",
+        );
+        reader.require(
+            self.fetch_min_bytes <= self.fetch_max_bytes,
+            ["kafka.fetch.min.bytes", "kafka.fetch.max.bytes"],
+            "must not be larger than fetch.max.bytes",
+        );
+        reader.require(
+            usize::try_from(self.fetch_max_bytes)
+                .is_ok_and(|bytes| bytes + 512 <= self.receive_message_max_bytes),
+            ["kafka.fetch.max.bytes", "kafka.receive.message.max.bytes"],
+            "must be smaller than receive.message.max.bytes by 512 at least",
+        );
+        reader.require(
+            self.batch_size <= self.max_request_size,
+            ["kafka.batch.size", "kafka.max.request.size"],
+            "must not be larger than max.request.size",
+        );
+        reader.require(
+            self.delivery_timeout >= self.linger + self.request_timeout,
+            [
+                "kafka.delivery.timeout.ms",
+                "kafka.request.timeout.ms",
+                "kafka.linger.ms",
+            ],
+            "must be at least linger.ms and request.timeout.ms together",
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+use super::table::Key;
+use super::tables;
+
+/// Where a value came from; in the order in which problems are told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// A file.
+    File {
+        /// Its path as it was given.
+        path: Arc<str>,
+        /// The line, from 1; 0 for the file as a whole.
+        line: usize,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// Nowhere: the default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line: 0 } => write!(f, "file {}", path.escape_debug()),
+            Self::File { path, line } => write!(f, "file {}:{line}", path.escape_debug()),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => write!(f, "flag {name}"),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// One problem.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// Where to mend it.
+    pub(super) origin: Origin,
+    /// The key's path, where there is one.
+    pub(super) key: Option<String>,
+    /// What is wrong and what to do.
+    pub(super) message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.as_deref();
+        match (&self.origin, key) {
+            (Origin::File { path, line: 0 }, _) => write!(f, "{}", path.escape_debug())?,
+            (Origin::File { path, line }, None) => write!(f, "{}:{line}", path.escape_debug())?,
+            (Origin::File { path, line }, Some(key)) => {
+                write!(f, "{}:{line}: {key}", path.escape_debug())?;
+            }
+            (Origin::Variable(name), _) => f.write_str(name)?,
+            (Origin::Flag(name), _) => {
+                f.write_str(name)?;
+                if let ("--set", Some(key)) = (*name, key) {
+                    write!(f, " {key}")?;
+                }
+            }
+            (Origin::Default, key) => f.write_str(key.unwrap_or("configuration"))?,
+        }
+        f.write_str(": ")?;
+        // Names and values are quoted as they were given; they shall not move the cursor.
+        self.message.chars().try_for_each(|c| match c.is_control() {
+            true => write!(f, "{}", c.escape_debug()),
+            false => f.write_char(c),
+        })
+    }
+}
+
+/// Everything that is wrong with a configuration: all of it at once, a line each, in the order of
+/// the file's lines and then of the variables, flags and what is missing. Holds no secret.
+#[derive(Debug)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| a.origin.cmp(&b.origin));
+        Self(problems)
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, plural) = (self.0.len(), if self.0.len() == 1 { "" } else { "s" });
+        write!(f, "the configuration has {count} problem{plural}:")?;
+        self.0
+            .iter()
+            .try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Below this likeness, from 0 to 1, a name is no help.
+const LIKE: f64 = 0.4;
+
+/// Says of a name, given as `table.key` or as in a variable, which known one is nearest.
+pub(super) fn unknown(what: &str, wrong: &str, show: impl Fn(&Key) -> String) -> String {
+    match nearest(wrong) {
+        Some(key) => format!("{what}: the nearest is {}", show(key)),
+        None => format!("{what}: `payment-notifier config --example` shows all keys"),
+    }
+}
+
+/// The table may be the part that is wrong, or missing: the names are compared without it too.
+fn nearest(wrong: &str) -> Option<&'static Key> {
+    let plain = |name: &str| name.replace('.', "_").to_ascii_lowercase();
+    // Long names can only be far away, and comparing takes the product of the lengths.
+    let wrong = plain(&wrong.chars().take(80).collect::<String>());
+    let bare = wrong
+        .split_once('_')
+        .map_or(wrong.as_str(), |(_, bare)| bare);
+    let like = strsim::normalized_damerau_levenshtein;
+    let score = |key: &Key| {
+        let (path, name) = (plain(&key.path()), plain(key.name));
+        let whole = like(&wrong, &path);
+        (whole.max(like(&wrong, &name)).max(like(bare, &name)), whole)
+    };
+    tables::keys()
+        .map(|key| (score(key), key))
+        .max_by(|((a, a2), _), ((b, b2), _)| a.total_cmp(b).then(a2.total_cmp(b2)))
+        .filter(|((like, _), _)| *like >= LIKE)
+        .map(|(_, key)| key)
+}

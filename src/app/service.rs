@@ -1,0 +1,247 @@
+//! Puts the service together: client, topics, consumers, producer, sink.
+
+use std::sync::Arc;
+
+use super::config::{
+    Assignor, AutoOffsetReset, Config, DrainMode, FinalTopic, KafkaConfig, TopicsConfig,
+};
+use super::handler::PaymentHandler;
+use crate::cluster::{Client, ClientConfig, NewTopic, TopicOutcome};
+use crate::consumer::{Consumer, ConsumerConfig, OffsetReset};
+use crate::engine::run::{Service, Topics};
+use crate::engine::{self, Destination};
+use crate::producer::{Producer, ProducerConfig};
+use crate::sink::telegram::{Rate, Telegram, TelegramConfig};
+use crate::wire::ErrorCode;
+use crate::{Error, ErrorKind, group};
+
+/// Which paths are to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paths {
+    /// The main path, and the drain on its timer unless it is disabled.
+    Service,
+    /// One pass of the drain.
+    OneDrain,
+}
+
+/// Connects and gets everything ready to run.
+///
+/// # Errors
+///
+/// What can't be reached, is forbidden or is missing, by name.
+pub(super) async fn assemble(
+    config: Config,
+    paths: Paths,
+) -> Result<(Service<PaymentHandler<Telegram>>, engine::Config), Error> {
+    let sink = telegram(&config)?;
+    let client = Client::connect(client_config(&config.kafka)).await?;
+    let nodes = client.metadata().brokers().len();
+    tracing::info!(brokers = nodes, "connected to Kafka");
+    let counts = prepare_topics(&client, &config.topics).await?;
+    let engine = engine_config(&config, paths, counts);
+    let drains = paths == Paths::OneDrain || config.drain.enabled;
+    let main = (paths == Paths::Service).then(|| main_consumer(&config));
+    let drain = drains.then(|| drain_consumer(&config));
+    let join = |consumer: Option<_>| consumer.map(|it| Consumer::join(&client, it)).transpose();
+    let service = Service {
+        main: join(main)?,
+        drain: join(drain)?,
+        producer: Producer::new(&client, producer_config(&config.kafka)),
+        handler: Arc::new(PaymentHandler {
+            template: config.template,
+            sink,
+        }),
+        topics: Topics {
+            dead_letter: Arc::from(config.topics.dead_letter),
+            permanent: Arc::from(config.topics.permanent),
+        },
+        client,
+    };
+    Ok((service, engine))
+}
+
+/// How many partitions the dead-letter and the permanent-failure topic have.
+struct Counts {
+    dead_letter: i32,
+    permanent: i32,
+}
+
+/// Creates what is missing, if allowed, and checks that a dead letter finds its partition.
+async fn prepare_topics(client: &Client, topics: &TopicsConfig) -> Result<Counts, Error> {
+    let source = prepare_topic(client, topics, &topics.source).await?;
+    let dead_letter = prepare_topic(client, topics, &topics.dead_letter).await?;
+    let permanent = prepare_topic(client, topics, &topics.permanent).await?;
+    if dead_letter < source {
+        let text = format!(
+            "topic {} has {dead_letter} partitions and {} has {source}: a dead letter goes to the \
+             partition of its source, so the dead-letter topic needs at least as many \
+             (kafka-topics --alter --partitions {source})",
+            topics.dead_letter, topics.source
+        );
+        return Err(Error::new(ErrorKind::Usage, text));
+    }
+    Ok(Counts {
+        dead_letter,
+        permanent,
+    })
+}
+
+async fn prepare_topic(client: &Client, topics: &TopicsConfig, name: &str) -> Result<i32, Error> {
+    let timeout = client.config().request_timeout;
+    let admin = client.admin();
+    if let Some(count) = admin.partition_count(name, timeout).await? {
+        return Ok(count);
+    }
+    if !topics.create {
+        let doing = format!("topic {name} (and topics.create is false)");
+        return Err(Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, doing));
+    }
+    let topic = NewTopic {
+        name: name.to_owned(),
+        partitions: topics.partitions,
+        replication_factor: topics.replication_factor,
+    };
+    if admin.create_topic(&topic, timeout).await? == TopicOutcome::Created {
+        let NewTopic {
+            partitions,
+            replication_factor,
+            ..
+        } = topic;
+        tracing::info!(
+            topic = name,
+            partitions,
+            replication_factor,
+            "topic created"
+        );
+    }
+    let count = admin.partition_count(name, timeout).await?;
+    count.ok_or_else(|| {
+        Error::broker(
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            format!("topic {name}, just created"),
+        )
+    })
+}
+
+fn telegram(config: &Config) -> Result<Telegram, Error> {
+    let rate = config.telegram.rate.map(|rate| Rate {
+        messages: rate.messages,
+        per: rate.per,
+    });
+    let telegram = TelegramConfig {
+        base_url: config.telegram.base_url.clone(),
+        token: config.bot.token.clone(),
+        chat_id: config.bot.chat_id.clone(),
+        timeout: config.telegram.timeout,
+        rate,
+    };
+    Telegram::new(telegram).map_err(|error| Error::caused(ErrorKind::Usage, "telegram", error))
+}
+
+pub(super) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
+    ClientConfig {
+        bootstrap_servers: kafka
+            .bootstrap_servers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        client_id: kafka.client_id.clone(),
+        request_timeout: kafka.request_timeout,
+        connection_setup_timeout: kafka.connection_setup_timeout,
+        reconnect_backoff: kafka.reconnect_backoff,
+        reconnect_backoff_max: kafka.reconnect_backoff_max,
+        retry_backoff: kafka.retry_backoff,
+        retry_backoff_max: kafka.retry_backoff_max,
+        metadata_max_age: kafka.metadata_max_age,
+        connections_max_idle: kafka.connections_max_idle,
+        max_frame_bytes: kafka.receive_message_max_bytes,
+    }
+}
+
+pub(super) fn producer_config(kafka: &KafkaConfig) -> ProducerConfig {
+    ProducerConfig {
+        linger: kafka.linger,
+        batch_bytes: kafka.batch_size,
+        max_request_bytes: kafka.max_request_size,
+        delivery_timeout: kafka.delivery_timeout,
+        retry_backoff: kafka.retry_backoff,
+        retry_backoff_max: kafka.retry_backoff_max,
+        ..ProducerConfig::default()
+    }
+}
+
+fn main_consumer(config: &Config) -> ConsumerConfig {
+    ConsumerConfig {
+        group_id: config.consumer.group_id.clone(),
+        topics: vec![config.topics.source.clone()],
+        auto_offset_reset: match config.consumer.auto_offset_reset {
+            AutoOffsetReset::Earliest => OffsetReset::Earliest,
+            AutoOffsetReset::Latest => OffsetReset::Latest,
+            AutoOffsetReset::None => OffsetReset::None,
+        },
+        ..consumer_config(&config.kafka)
+    }
+}
+
+/// Dead letters are drained from the first one on, whatever the main path does.
+fn drain_consumer(config: &Config) -> ConsumerConfig {
+    ConsumerConfig {
+        group_id: config.drain.group_id.clone(),
+        topics: vec![config.topics.dead_letter.clone()],
+        auto_offset_reset: OffsetReset::Earliest,
+        max_poll_records: config.drain.max_poll_records,
+        ..consumer_config(&config.kafka)
+    }
+}
+
+fn consumer_config(kafka: &KafkaConfig) -> ConsumerConfig {
+    let assignors = kafka
+        .partition_assignment_strategy
+        .iter()
+        .map(|assignor| match assignor {
+            Assignor::Range => group::Assignor::Range,
+            Assignor::CooperativeSticky => group::Assignor::CooperativeSticky,
+        });
+    ConsumerConfig {
+        group_instance_id: kafka.group_instance_id.clone(),
+        assignors: assignors.collect(),
+        session_timeout: kafka.session_timeout,
+        heartbeat_interval: kafka.heartbeat_interval,
+        rebalance_timeout: kafka.max_poll_interval,
+        fetch_min_bytes: kafka.fetch_min_bytes,
+        fetch_max_wait: kafka.fetch_max_wait,
+        fetch_max_bytes: kafka.fetch_max_bytes,
+        max_partition_fetch_bytes: kafka.max_partition_fetch_bytes,
+        ..ConsumerConfig::default()
+    }
+}
+
+fn engine_config(config: &Config, paths: Paths, counts: Counts) -> engine::Config {
+    let drains = paths == Paths::OneDrain || config.drain.enabled;
+    let drain = engine::DrainConfig {
+        interval: config.drain.interval,
+        max_retries: config.drain.max_retries,
+        mode: match config.drain.mode {
+            DrainMode::UntilEmpty => engine::DrainMode::UntilEmpty,
+            DrainMode::Snapshot => engine::DrainMode::Snapshot,
+        },
+        delays: config.drain.delays.clone(),
+        one_shot: paths == Paths::OneDrain,
+    };
+    engine::Config {
+        group: Arc::from(config.consumer.group_id.as_str()),
+        dead_letter_partitions: counts.dead_letter,
+        permanent_partitions: counts.permanent,
+        concurrency: config.consumer.concurrency,
+        backoff: config.retry.backoff,
+        max_retries: config.retry.max_retries,
+        final_destination: match config.retry.final_topic {
+            FinalTopic::Permanent => Destination::Permanent,
+            FinalTopic::DeadLetter => Destination::DeadLetter,
+        },
+        drain: drains.then_some(drain),
+        probe_interval: config.telegram.probe_interval,
+        shutdown_timeout: config.consumer.shutdown_timeout,
+        ..engine::Config::default()
+    }
+}
