@@ -59,8 +59,8 @@ fn events() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A request that waits for its answer, or one answered already, to be answered again.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A request, latest first in the lists of them.
+#[derive(Clone, Copy, Debug)]
 enum Open {
     Find(Attempt),
     Join(Attempt),
@@ -68,6 +68,15 @@ enum Open {
     Sync(Attempt),
     Heartbeat(Attempt),
     Leave(Attempt),
+}
+
+impl Open {
+    fn attempt(self) -> Attempt {
+        match self {
+            Self::Find(attempt) | Self::Join(attempt) | Self::Partitions(attempt) => attempt,
+            Self::Sync(attempt) | Self::Heartbeat(attempt) | Self::Leave(attempt) => attempt,
+        }
+    }
 }
 
 /// A driver that checks each effect against what it has seen.
@@ -79,6 +88,8 @@ struct Model {
     revoking: Option<Attempt>,
     old_revocation: Option<Attempt>,
     open: Vec<Open>,
+    /// Requests that were answered, to be answered once more.
+    answered: Vec<Open>,
     requests: usize,
     ended: bool,
 }
@@ -96,6 +107,7 @@ impl Model {
             revoking: None,
             old_revocation: None,
             open: Vec::new(),
+            answered: Vec::new(),
             requests: 0,
             ended: false,
         };
@@ -144,9 +156,14 @@ impl Model {
     }
 
     fn answer(&mut self, index: usize, outcome: &Outcome, mask: u8) {
-        let Some(open) = self.open.get(index % self.open.len().max(1)).copied() else {
-            return;
+        let known = self.open.len() + self.answered.len();
+        let open = match index.checked_rem(known) {
+            None => return,
+            Some(index) if index < self.open.len() => self.open.remove(index),
+            Some(index) => self.answered[index - self.open.len()],
         };
+        self.answered.insert(0, open);
+        self.answered.truncate(3);
         let (machine, now) = (&mut self.machine, self.now);
         let simple = match outcome {
             Outcome::Error(error) => Err(error.clone()),
@@ -236,9 +253,12 @@ impl Model {
                 return false;
             }
         };
-        assert!(!self.open.contains(&open), "an attempt is used twice");
+        let mut known = self.open.iter().chain(&self.answered);
+        assert!(
+            known.all(|it| it.attempt() < open.attempt()),
+            "attempts do not rise"
+        );
         self.open.insert(0, open);
-        self.open.truncate(4);
         true
     }
 
@@ -248,8 +268,9 @@ impl Model {
             if self.machine.state() == until {
                 return;
             }
-            self.apply(&Event::Answer(0, Outcome::Follower, 3));
-            self.apply(&Event::Answer(1, Outcome::Follower, 3));
+            for _ in 0..self.open.len() {
+                self.apply(&Event::Answer(0, Outcome::Follower, 3));
+            }
             self.apply(&Event::Revoked(true));
             self.apply(&Event::Wait(1_100));
         }
@@ -328,8 +349,8 @@ proptest! {
         }
         let before = model.requests;
         for _ in 0..600 {
-            for index in 0..2 {
-                model.apply(&Event::Answer(index, Outcome::Error(error.clone()), 0));
+            for _ in 0..model.open.len() {
+                model.apply(&Event::Answer(0, Outcome::Error(error.clone()), 0));
             }
             model.apply(&Event::Revoked(true));
             model.apply(&Event::Wait(100));
