@@ -16,8 +16,7 @@ impl Membership {
             self.state,
             CompletingRebalance | Reconciling | Stable | Leaving
         ) && self.is_member()
-            && self.coordinator_known
-            && !self.is_waiting();
+            && self.coordinator_known;
         if !expected || self.heartbeat.is_some() {
             return;
         }
@@ -133,7 +132,7 @@ impl Membership {
         self.leadership = None;
         self.rejoin = None;
         self.alive_until = None;
-        self.pending.take_if(|it| it.step != Step::FindCoordinator);
+        self.pending = None;
         self.hush();
         self.timers.stop(Timer::Revoke);
     }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::effect::{Attempt, Effect, LeaveRequest, RequestError};
 use super::state::State;
-use super::timer::Timer;
 use super::{Membership, Step};
 
 /// How long a LeaveGroup may take; the session timeout does the same later.
@@ -20,8 +19,7 @@ impl Membership {
             State::Fatal => return self.finish_leaving(),
             _ => self.set_state(State::Leaving),
         }
-        self.rejoin = None;
-        self.pending.take_if(|it| it.step != Step::FindCoordinator);
+        self.pending = None;
         self.watch_session();
         if !self.ownership.is_revoking() {
             self.go_on_leaving(now);
@@ -33,14 +31,13 @@ impl Membership {
         if !owned.is_empty() {
             let all = owned.clone();
             self.revoke(all, now);
-            return self.send_heartbeat(now);
+            return self.proceed(now);
         }
         let is_static = self.config.instance_id.is_some();
         if is_static || self.member_id.is_empty() || !self.coordinator_known {
             return self.finish_leaving();
         }
         self.hush();
-        self.timers.stop(Timer::Retry);
         let attempt = self.start(Step::Leave, now);
         self.effects.push_back(Effect::Leave(LeaveRequest {
             attempt,

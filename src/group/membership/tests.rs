@@ -6,8 +6,11 @@ use super::*;
 use crate::group::assignor::PartitionCounts;
 use crate::group::subscription::{Subscription, encode_assignment};
 
+mod leaving;
 mod member;
 mod orders;
+mod rebalancing;
+mod session;
 
 use member::{Member, tp, tps};
 
@@ -94,141 +97,6 @@ fn a_leader_that_is_spared_the_assignment_syncs_with_nothing() {
 }
 
 #[test]
-fn an_eager_member_gives_all_up_before_it_joins_again() {
-    let mut member = Member::stable(&[Assignor::Range, Assignor::CooperativeSticky], &[0, 1]);
-    member.beat(Err(RequestError::Code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    let Some(Effect::Revoke {
-        attempt,
-        partitions,
-    }) = member.effect()
-    else {
-        panic!("nothing revoked")
-    };
-    assert_eq!(
-        (partitions, member.state()),
-        (tps(&[0, 1]), State::Reconciling)
-    );
-    member.beat(Ok(()));
-    assert_eq!(
-        member.effects(),
-        [],
-        "waits for the application, heartbeats go on"
-    );
-    member.machine.handle_revoked(attempt, member.now);
-    let join = member.take_join();
-    let subscription = Subscription::decode(&join.protocols[0].1).unwrap();
-    assert_eq!(
-        (subscription.owned, join.member_id.as_str()),
-        (Vec::new(), "m1")
-    );
-}
-
-#[test]
-fn a_cooperative_member_keeps_all_and_gives_up_what_goes_afterwards() {
-    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0, 1]);
-    member.beat(Err(RequestError::Code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    let join = member.take_join();
-    let subscription = Subscription::decode(&join.protocols[0].1).unwrap();
-    assert_eq!(
-        (subscription.owned, subscription.generation),
-        (tps(&[0, 1]), 1)
-    );
-    let sync = member.joined_as_follower(join.attempt, 2);
-    member.synced(sync.attempt, &[1, 2]);
-    let Some(Effect::Revoke {
-        attempt,
-        partitions,
-    }) = member.effect()
-    else {
-        panic!("nothing revoked")
-    };
-    assert_eq!(partitions, tps(&[0]));
-    assert_eq!(member.effects(), [Effect::Assigned(tps(&[2]))]);
-    member.machine.handle_revoked(attempt, member.now);
-    let subscription = Subscription::decode(&member.take_join().protocols[0].1).unwrap();
-    assert_eq!(
-        (subscription.owned, subscription.generation),
-        (tps(&[1, 2]), 2)
-    );
-}
-
-#[test]
-fn an_application_that_does_not_give_up_in_time_loses() {
-    let mut member = Member::stable(&[Assignor::Range], &[0]);
-    member.beat(Err(RequestError::Code(ErrorCode::REBALANCE_IN_PROGRESS)));
-    let Some(Effect::Revoke { attempt, .. }) = member.effect() else {
-        panic!("nothing revoked")
-    };
-    member.advance(5 * SECOND);
-    member.machine.handle_revoked(attempt, member.now);
-    let effects = member.effects();
-    assert_eq!(effects[0], Effect::Lost(tps(&[0])));
-    assert!(
-        matches!(effects[1..], [Effect::Join(_)]),
-        "once: {effects:?}"
-    );
-}
-
-#[test]
-fn a_removed_member_loses_all_and_joins_as_a_new_one() {
-    for (code, member_id) in [
-        (ErrorCode::UNKNOWN_MEMBER_ID, ""),
-        (ErrorCode::ILLEGAL_GENERATION, "m1"),
-    ] {
-        let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
-        member.beat(Err(RequestError::Code(code)));
-        assert_eq!(member.effect(), Some(Effect::Lost(tps(&[0]))));
-        let join = member.take_join();
-        assert_eq!(join.member_id, member_id, "{code}");
-        let subscription = Subscription::decode(&join.protocols[0].1).unwrap();
-        assert_eq!(
-            (subscription.owned, subscription.generation),
-            (Vec::new(), -1)
-        );
-    }
-}
-
-#[test]
-fn a_session_without_an_answer_ends_when_the_coordinator_ends_it() {
-    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
-    let joined = member.now;
-    member.advance(3 * SECOND);
-    assert!(matches!(member.effects()[..], [Effect::Heartbeat(_)]));
-    assert_eq!(member.machine.poll_timeout(), Some(joined + 10 * SECOND));
-    member.advance(7 * SECOND);
-    assert_eq!(member.effects(), [Effect::Lost(tps(&[0]))]);
-    assert_eq!(
-        (member.state(), member.machine.is_member()),
-        (State::Unjoined, false)
-    );
-    member.advance(SECOND);
-    assert!(matches!(member.effects()[..], [Effect::FindCoordinator(_)]));
-}
-
-#[test]
-fn a_moved_coordinator_is_found_without_losing_anything() {
-    for error in [
-        RequestError::Disconnected,
-        RequestError::Timeout,
-        RequestError::Code(ErrorCode::NOT_COORDINATOR),
-        RequestError::Code(ErrorCode::COORDINATOR_NOT_AVAILABLE),
-    ] {
-        let mut member = Member::stable(&[Assignor::Range], &[0]);
-        member.beat(Err(error));
-        assert_eq!(member.effects(), [], "not without a wait");
-        member.advance(SECOND);
-        let Some(Effect::FindCoordinator(attempt)) = member.effect() else {
-            panic!("not sought")
-        };
-        member
-            .machine
-            .handle_coordinator(attempt, Ok(()), member.now);
-        assert!(matches!(member.effects()[..], [Effect::Heartbeat(_)]));
-        assert_eq!(*member.machine.assignment(), [tp(0)].into());
-    }
-}
-
-#[test]
 fn a_refused_sync_joins_again() {
     let mut member = Member::new(&[Assignor::Range]);
     member.start();
@@ -275,114 +143,59 @@ fn an_assignment_that_cannot_be_read_fails() {
 }
 
 #[test]
-fn a_late_answer_is_ignored() {
+fn an_assignor_that_was_not_offered_fails() {
     let mut member = Member::new(&[Assignor::Range]);
     member.start();
-    let old = member.take_join().attempt;
-    member
-        .machine
-        .handle_join(old, Err(RequestError::Timeout), member.now);
-    member.advance(SECOND);
-    member.find();
-    let new = member.take_join();
-    member
-        .machine
-        .handle_join(old, Ok(member.follower_answer(7)), member.now);
-    assert_eq!(
-        (member.effects(), member.machine.generation()),
-        (Vec::new(), None)
-    );
-    member.joined_as_follower(new.attempt, 8);
-    assert_eq!(member.machine.generation(), Some(8));
-}
-
-#[test]
-fn a_commit_error_counts_only_for_the_current_generation() {
-    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
-    let stamp = member.machine.commit_stamp().unwrap();
-    let old = CommitStamp {
-        generation: 0,
-        ..stamp.clone()
+    let attempt = member.take_join().attempt;
+    let protocol_name = "cooperative-sticky".to_owned();
+    let answer = JoinAnswer {
+        protocol_name,
+        ..member.follower_answer(1)
     };
-    let error = RequestError::Code(ErrorCode::ILLEGAL_GENERATION);
-    member.machine.handle_commit_error(&old, &error, member.now);
-    assert_eq!(member.effects(), []);
-    member
-        .machine
-        .handle_commit_error(&stamp, &error, member.now);
-    assert_eq!(member.effect(), Some(Effect::Lost(tps(&[0]))));
+    member.machine.handle_join(attempt, Ok(answer), member.now);
+    assert!(matches!(member.effects()[..], [Effect::Failed(_)]));
 }
 
 #[test]
-fn a_commit_that_is_not_allowed_is_not_the_memberships_matter() {
-    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
-    let stamp = member.machine.commit_stamp().unwrap();
-    let error = RequestError::Code(ErrorCode::GROUP_AUTHORIZATION_FAILED);
-    member
-        .machine
-        .handle_commit_error(&stamp, &error, member.now);
-    assert_eq!(
-        (member.effects(), member.state()),
-        (Vec::new(), State::Stable)
-    );
-}
-
-#[test]
-fn a_leader_rebalances_when_a_topic_grows_and_only_then() {
-    let mut member = Member::stable_leader(&[Assignor::CooperativeSticky], 3);
-    let counts = |count| PartitionCounts::from([("t".to_owned(), count), ("x".to_owned(), 9)]);
-    member.machine.handle_topics_changed(&counts(3), member.now);
-    member
-        .machine
-        .handle_topics_changed(&PartitionCounts::new(), member.now);
-    assert_eq!(member.effects(), []);
-    member.machine.handle_topics_changed(&counts(4), member.now);
-    assert!(member.take_join().reason.is_some());
-}
-
-#[test]
-fn leaving_gives_up_commits_and_tells_the_coordinator() {
-    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
-    member.machine.handle_leave(member.now);
-    let Some(Effect::Revoke {
-        attempt,
-        partitions,
-    }) = member.effect()
-    else {
-        panic!("nothing revoked")
-    };
-    assert_eq!(partitions, tps(&[0]));
-    assert!(
-        member.machine.commit_stamp().is_some(),
-        "the last commit is still to come"
-    );
-    member.effects();
-    member.machine.handle_revoked(attempt, member.now);
-    let effects = member.effects();
-    let [Effect::Leave(leave)] = &effects[..] else {
-        panic!("{effects:?}")
-    };
-    assert_eq!(leave.member_id, "m1");
-    member.machine.handle_leave_answer(leave.attempt, Ok(()));
-    assert_eq!(member.effects(), [Effect::Left]);
-    assert_eq!(
-        (member.state(), member.machine.poll_timeout()),
-        (State::Left, None)
-    );
-}
-
-#[test]
-fn a_static_member_stops_without_leaving() {
-    let mut member = Member::stable_static(&[]);
-    member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
-}
-
-#[test]
-fn leaving_before_joining_ends_at_once() {
+fn a_topic_that_was_not_subscribed_to_is_not_taken_on() {
     let mut member = Member::new(&[Assignor::Range]);
-    member.machine.handle_start(member.now);
-    member.effects();
-    member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
+    member.start();
+    let sync = member.join_as_follower(1);
+    let assignment = encode_assignment(&[TopicPartition::new("other", 0), tp(0)]);
+    member
+        .machine
+        .handle_sync(sync.attempt, Ok(SyncAnswer { assignment }), member.now);
+    assert_eq!(member.effects(), [Effect::Assigned(tps(&[0]))]);
+}
+
+#[test]
+fn a_leader_whose_coordinator_is_lost_meanwhile_joins_again() {
+    let mut member = Member::new(&[Assignor::Range]);
+    member.start();
+    let (question, beat) = member.asked_as_leader();
+    member
+        .machine
+        .handle_heartbeat(beat, Err(RequestError::Disconnected), member.now);
+    member
+        .machine
+        .handle_partitions(question, Ok(PartitionCounts::new()), member.now);
+    assert_eq!(member.state(), State::PreparingRebalance);
+    member.find();
+    member.take_join();
+}
+
+#[test]
+fn a_leader_asks_again_for_what_it_could_not_learn() {
+    let mut member = Member::new(&[Assignor::Range]);
+    member.start();
+    let (question, _) = member.asked_as_leader();
+    member
+        .machine
+        .handle_partitions(question, Err(RequestError::Timeout), member.now);
+    assert_eq!(member.effects(), []);
+    member.advance(SECOND);
+    assert!(matches!(
+        member.effect(),
+        Some(Effect::NeedPartitions { .. })
+    ));
 }

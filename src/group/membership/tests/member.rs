@@ -56,21 +56,17 @@ impl Member {
         .settle(partitions)
     }
 
-    pub(super) fn stable_leader(assignors: &[Assignor], count: i32) -> Self {
+    pub(super) fn stable_leader(assignors: &[Assignor], count: Option<i32>) -> Self {
         let mut member = Self::new(assignors);
         member.start();
-        let attempt = member.take_join().attempt;
+        let (question, _) = member.asked_as_leader();
+        let counts = count
+            .into_iter()
+            .map(|count| ("t".to_owned(), count))
+            .collect();
         member
             .machine
-            .handle_join(attempt, Ok(member.leader_answer(1, false)), member.now);
-        let Some(Effect::NeedPartitions { attempt, .. }) = member.effect() else {
-            panic!("does not ask")
-        };
-        member.effects();
-        let counts = PartitionCounts::from([("t".to_owned(), count)]);
-        member
-            .machine
-            .handle_partitions(attempt, Ok(counts), member.now);
+            .handle_partitions(question, Ok(counts), member.now);
         let sync = member.take_sync();
         member.synced(sync.attempt, &[0]);
         member.effects();
@@ -106,6 +102,20 @@ impl Member {
         self.machine
             .handle_join(attempt, Ok(self.follower_answer(generation)), self.now);
         self.take_sync()
+    }
+
+    /// Joined as the leader: the question for partitions, and the heartbeat with it.
+    pub(super) fn asked_as_leader(&mut self) -> (Attempt, Attempt) {
+        let attempt = self.take_join().attempt;
+        self.machine
+            .handle_join(attempt, Ok(self.leader_answer(1, false)), self.now);
+        match &self.effects()[..] {
+            [
+                Effect::NeedPartitions { attempt, .. },
+                Effect::Heartbeat(beat),
+            ] => (*attempt, beat.attempt),
+            other => panic!("no question but {other:?}"),
+        }
     }
 
     pub(super) fn synced(&mut self, attempt: Attempt, partitions: &[i32]) {
