@@ -10,8 +10,8 @@
 //! |---|---|---|
 //! | [`app`] | S | the only place that wires: configuration, command line, logging, shutdown |
 //! | [`engine`] | P, S `run` | one partition's order and commit watermark, retry policy, dead letters, the drain |
-//! | [`sink`] | S | what a record is handed to; each answers with a [`Verdict`](sink::Verdict) |
 //! | [`payment`] | P | the event, its JSON, its text: the one part that is about payments |
+//! | [`sink`] | S | what a record is handed to; each answers with a [`Verdict`](sink::Verdict) |
 //! | [`consumer`] | P, S | positions, fetch sessions; the public [`Consumer`] |
 //! | [`group`] | P, S | group membership and assignors |
 //! | [`producer`] | P, S | batching, sequence numbers, partitioner; the public [`Producer`] |

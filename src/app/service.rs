@@ -38,7 +38,7 @@ pub(super) async fn assemble(
     let nodes = client.metadata().brokers().len();
     tracing::info!(brokers = nodes, "connected to Kafka");
     let counts = prepare_topics(&client, &config.topics).await?;
-    let engine = engine_config(&config, paths, counts);
+    let engine = engine_config(&config, paths, &counts);
     let drains = paths == Paths::OneDrain || config.drain.enabled;
     let main = (paths == Paths::Service).then(|| main_consumer(&config));
     let drain = drains.then(|| drain_consumer(&config));
@@ -216,7 +216,7 @@ fn consumer_config(kafka: &KafkaConfig) -> ConsumerConfig {
     }
 }
 
-fn engine_config(config: &Config, paths: Paths, counts: Counts) -> engine::Config {
+fn engine_config(config: &Config, paths: Paths, counts: &Counts) -> engine::Config {
     let drains = paths == Paths::OneDrain || config.drain.enabled;
     let drain = engine::DrainConfig {
         interval: config.drain.interval,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::group::Assignor;
+use crate::cluster::ClientConfig;
+use crate::group::{Assignor, membership};
 
 /// Where a partition begins that has no committed offset, or whose offset is gone:
 /// `auto.offset.reset`.
@@ -70,6 +71,25 @@ impl Default for ConsumerConfig {
             max_partition_fetch_bytes: 1 << 20,
             max_poll_records: 500,
             max_decompressed_bytes: 64 << 20,
+        }
+    }
+}
+
+impl ConsumerConfig {
+    /// The part of the settings that the membership needs.
+    pub(super) fn membership(&self, shared: &ClientConfig, seed: u64) -> membership::Config {
+        membership::Config {
+            group_id: self.group_id.clone(),
+            instance_id: self.group_instance_id.clone(),
+            session_timeout: self.session_timeout,
+            rebalance_timeout: self.rebalance_timeout,
+            heartbeat_interval: self.heartbeat_interval,
+            retry_backoff: (shared.retry_backoff, shared.retry_backoff_max),
+            assignors: self.assignors.clone(),
+            topics: self.topics.clone(),
+            // A share is left for the JoinGroup after it.
+            revoke_timeout: self.rebalance_timeout.mul_f64(0.9),
+            seed,
         }
     }
 }

@@ -84,8 +84,9 @@ impl Driver {
         events: mpsc::Sender<Result<Event, Error>>,
     ) -> Self {
         client.track(&config.topics);
+        let membership = config.membership(client.config(), fastrand::u64(..));
         Self {
-            group: GroupDriver::new(client.clone(), &config),
+            group: GroupDriver::new(client.clone(), membership),
             metadata: client.watch_metadata(),
             channel: client.channel(),
             client,

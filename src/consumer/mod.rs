@@ -1,7 +1,7 @@
 //! Consuming as a member of a group.
 //!
 //! [`session`] and [`positions`] are pure: what to ask the brokers for, and where each partition
-//! stands. [`fetch`] turns that into requests and answers into records; [`driver`] is the task
+//! stands. `fetch` turns that into requests and answers into records; `driver` is the task
 //! that runs it all beside the application, so that a slow application never costs the membership.
 
 mod config;
@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use config::{ConsumerConfig, OffsetReset};
 pub use records::FetchedRecords;
+
+pub use crate::group::CommitOffset;
 
 use crate::cluster::Client;
 use crate::wire::TopicPartition;
@@ -40,28 +42,6 @@ pub enum Event {
     /// and the policy is [`OffsetReset::None`]. Unreadable records are fetched again after a
     /// while; a partition without an offset waits for [`Consumer::seek`].
     PartitionFailed(TopicPartition, Error),
-}
-
-/// An offset to commit: the next one to be read, and a text to keep beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitOffset {
-    /// The partition.
-    pub partition: TopicPartition,
-    /// The offset after the last record that is done with.
-    pub next_offset: i64,
-    /// Kept by the group coordinator beside the offset; for people.
-    pub metadata: String,
-}
-
-impl CommitOffset {
-    /// An offset without a text.
-    pub fn new(partition: TopicPartition, next_offset: i64) -> Self {
-        Self {
-            partition,
-            next_offset,
-            metadata: String::new(),
-        }
-    }
 }
 
 /// A member of a consumer group.

@@ -424,7 +424,7 @@ fn log(report: &Report) {
         }
         Report::LineResumed => tracing::info!("the line goes on"),
         Report::LineHeld { wait, failure } => {
-            tracing::warn!(?wait, %failure, "the sink asks to wait")
+            tracing::warn!(?wait, %failure, "the sink asks to wait");
         }
         Report::DrainStarted => tracing::info!("drain started"),
         Report::DrainFinished(summary) => {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::cluster::pool::jittered_backoff;
 use crate::cluster::{Channel, Client, Metadata};
-use crate::consumer::{CommitOffset, ConsumerConfig};
+use crate::group::CommitOffset;
 use crate::group::assignor::PartitionCounts;
 use crate::group::membership::{
     Attempt, CommitStamp, Config, Effect, GroupFailure, JoinAnswer, Membership, RequestError,
@@ -72,24 +72,12 @@ pub(crate) struct GroupDriver {
 
 impl GroupDriver {
     /// Begins to join.
-    pub(crate) fn new(client: Client, config: &ConsumerConfig) -> Self {
-        let shared = client.config();
-        let mut machine = Membership::new(Config {
-            group_id: config.group_id.clone(),
-            instance_id: config.group_instance_id.clone(),
-            session_timeout: config.session_timeout,
-            rebalance_timeout: config.rebalance_timeout,
-            heartbeat_interval: config.heartbeat_interval,
-            retry_backoff: (shared.retry_backoff, shared.retry_backoff_max),
-            assignors: config.assignors.clone(),
-            topics: config.topics.clone(),
-            // A share is left for the JoinGroup after it.
-            revoke_timeout: config.rebalance_timeout.mul_f64(0.9),
-            seed: fastrand::u64(..),
-        });
+    pub(crate) fn new(client: Client, config: Config) -> Self {
+        let group = config.group_id.clone();
+        let mut machine = Membership::new(config);
         machine.handle_start(now());
         Self {
-            group: config.group_id.clone(),
+            group,
             machine,
             rebalance: client.channel(),
             control: client.channel(),

@@ -13,3 +13,27 @@ mod requests;
 pub mod subscription;
 
 pub use assignor::Assignor;
+
+use crate::wire::TopicPartition;
+
+/// An offset to commit: the next one to be read, and a text to keep beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitOffset {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The offset after the last record that is done with.
+    pub next_offset: i64,
+    /// Kept by the group coordinator beside the offset; for people.
+    pub metadata: String,
+}
+
+impl CommitOffset {
+    /// An offset without a text.
+    pub fn new(partition: TopicPartition, next_offset: i64) -> Self {
+        Self {
+            partition,
+            next_offset,
+            metadata: String::new(),
+        }
+    }
+}

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::cluster::client::{group_id, topic_name};
 use crate::cluster::{Channel, Node};
-use crate::consumer::CommitOffset;
+use crate::group::CommitOffset;
 use crate::group::membership::{self, CommitStamp, GroupMember, RequestError};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};

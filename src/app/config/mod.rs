@@ -1,6 +1,6 @@
 //! The configuration: a TOML file, the environment over it, flags over that.
 //!
-//! Each key is one row of a [`table!`](table::table): its name, its field, how it is read and what
+//! Each key is one row of a `table!`: its name, its field, how it is read and what
 //! it defaults to. The file's and the environment's readers, the suggestions for unknown names,
 //! what `config` prints and the example file all follow from those rows.
 //!
