@@ -22,15 +22,21 @@ pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode
         () = &mut stop => return Ok(ExitCode::FAILURE),
     };
     let (service, engine) = assembled?;
+    let all = usize::try_from(engine.dead_letter_partitions).unwrap_or(0);
     let outcome = service.run(engine, stop).await?;
     let Some(summary) = outcome.last_pass else {
         tracing::error!("the pass was stopped before it began");
         return Ok(ExitCode::FAILURE);
     };
+    let pass = Pass {
+        summary,
+        partitions: outcome.drained.len(),
+        all,
+    };
     let text = if args.json {
-        as_json(&summary)
+        pass.as_json()
     } else {
-        as_text(&summary)
+        pass.as_text()
     };
     let printed = print(&text);
     Ok(if summary.interrupted {
@@ -40,27 +46,44 @@ pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode
     })
 }
 
-fn as_text(summary: &DrainSummary) -> String {
-    let totals = &summary.totals;
-    let early = if summary.interrupted {
-        " (ended early: dead letters may be left)"
-    } else {
-        ""
-    };
-    format!(
-        "sent {}: delivered {}, put back {}, permanent {}{early}\n",
-        totals.sent, totals.delivered, totals.dead_lettered, totals.permanent
-    )
+/// What was done, and to how many of the dead-letter topic's partitions: beside a running service
+/// the group shares them out, and only this member's were drained.
+struct Pass {
+    summary: DrainSummary,
+    partitions: usize,
+    all: usize,
 }
 
-fn as_json(summary: &DrainSummary) -> String {
-    let totals = &summary.totals;
-    let json = serde_json::json!({
-        "sent": totals.sent,
-        "delivered": totals.delivered,
-        "put_back": totals.dead_lettered,
-        "permanent": totals.permanent,
-        "interrupted": summary.interrupted,
-    });
-    format!("{json}\n")
+impl Pass {
+    fn as_text(&self) -> String {
+        let totals = &self.summary.totals;
+        let mut text = format!(
+            "sent {}: delivered {}, put back {}, permanent {}\n",
+            totals.sent, totals.delivered, totals.dead_lettered, totals.permanent
+        );
+        if self.partitions < self.all {
+            let (partitions, all) = (self.partitions, self.all);
+            text += &format!(
+                "drained {partitions} of {all} partitions: the others are another member's\n"
+            );
+        }
+        if self.summary.interrupted {
+            text += "ended early: dead letters may be left\n";
+        }
+        text
+    }
+
+    fn as_json(&self) -> String {
+        let totals = &self.summary.totals;
+        let json = serde_json::json!({
+            "sent": totals.sent,
+            "delivered": totals.delivered,
+            "put_back": totals.dead_lettered,
+            "permanent": totals.permanent,
+            "partitions": self.partitions,
+            "partitions_of_topic": self.all,
+            "interrupted": self.summary.interrupted,
+        });
+        format!("{json}\n")
+    }
 }

@@ -3,6 +3,7 @@
 //! One loop on one task. Sends, forwards and commits are futures of that task, so nothing is
 //! shared and nothing is locked; each has its own deadline, so the loop never waits for one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub drain: Totals,
     /// The last pass of the drain.
     pub last_pass: Option<DrainSummary>,
+    /// The dead-letter partitions that were this member's at any time.
+    pub drained: BTreeSet<TopicPartition>,
 }
 
 /// An answer to one of the engine's effects.
@@ -167,7 +170,12 @@ impl<H: Handler> Work<H> {
     fn handle_event(&mut self, path: Path, event: Result<Event, Error>) {
         let now = moment();
         match event {
-            Ok(Event::Assigned(partitions)) => self.engine.handle_assigned(path, partitions, now),
+            Ok(Event::Assigned(partitions)) => {
+                if path == Path::Drain {
+                    self.outcome.drained.extend(partitions.iter().cloned());
+                }
+                self.engine.handle_assigned(path, partitions, now);
+            }
             Ok(Event::Revoking(partitions)) => self.engine.handle_revoking(path, partitions, now),
             Ok(Event::Lost(partitions)) => self.engine.handle_lost(path, &partitions, now),
             Ok(Event::Records(records)) => {
