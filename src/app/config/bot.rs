@@ -27,10 +27,8 @@ const MAX_TEMPLATE_BYTES: u64 = 64 * 1024;
 /// Takes the token from where it is, and the chat. `None` where something was noted as wrong.
 pub(super) fn bot(telegram: &TelegramConfig, reader: &mut Reader) -> Option<Bot> {
     if telegram.chat_id.is_none() && !reader.is_refused("telegram.chat_id") {
-        reader.reject(
-            "telegram.chat_id",
-            missing("chat_id", "NOTIFIER_TELEGRAM_CHAT_ID"),
-        );
+        let message = missing("chat_id", "NOTIFIER_TELEGRAM_CHAT_ID");
+        reader.reject("telegram.chat_id", message);
     }
     let token = token(telegram, reader);
     Some(Bot {
@@ -49,36 +47,26 @@ fn token(telegram: &TelegramConfig, reader: &mut Reader) -> Option<Secret> {
     if reader.is_refused(TOKEN) || reader.is_refused(FILE) {
         return None;
     }
-    match (&telegram.token, &telegram.token_file) {
+    let found = match (&telegram.token, &telegram.token_file) {
+        (Some(token), None) => Ok(token.clone()),
+        (None, Some(path)) => token_in(path, &mut reader.warnings).map_err(|error| (FILE, error)),
+        (None, None) => {
+            let keys = "token or token_file";
+            Err((TOKEN, missing(keys, "NOTIFIER_TELEGRAM_TOKEN")))
+        }
         (Some(_), Some(_)) => {
             let other = reader.origin(TOKEN);
-            reader.reject(
-                FILE,
-                format!("is set, and so is token ({other}): leave one of them out"),
-            );
-            None
+            let message = format!("is set, and so is token ({other}): leave one of them out");
+            Err((FILE, message))
         }
-        (None, None) => {
-            let keys = missing("token or token_file", "NOTIFIER_TELEGRAM_TOKEN");
-            reader.reject(TOKEN, keys);
-            None
-        }
-        (Some(token), None) => {
-            if let Origin::Flag(_) = reader.origin(TOKEN) {
-                let warning =
-                    "a token on the command line can be read by everyone here: use token_file";
-                reader.warnings.push(warning.to_owned());
-            }
-            Some(token.clone())
-        }
-        (None, Some(path)) => match token_in(path, &mut reader.warnings) {
-            Ok(token) => Some(token),
-            Err(message) => {
-                reader.reject(FILE, message);
-                None
-            }
-        },
+    };
+    if let Origin::Flag(_) = reader.origin(TOKEN) {
+        let warning = "a token on the command line can be read by everyone here: use token_file";
+        reader.warnings.push(warning.to_owned());
     }
+    found
+        .map_err(|(key, message)| reader.reject(key, message))
+        .ok()
 }
 
 fn token_in(path: &Path, warnings: &mut Vec<String>) -> Result<Secret, String> {

@@ -11,14 +11,13 @@ use super::problem::{Origin, Problem, unknown};
 use super::table::Table;
 use super::tables;
 
-/// Reads a file's text into `layers`. False where it isn't TOML: what is missing then isn't known.
+/// Reads a file's text into `layers`. False where it isn't TOML: then nothing of it is known.
 pub(super) fn read(path: &Arc<str>, text: &str, layers: &mut Layers) -> bool {
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut file = File { path, text, layers };
-    for error in &errors {
-        let start = error.span().map_or(0, |span| span.start);
-        // The message alone: the error's own form quotes the line, and that may hold the token.
-        file.problem(start, None, format!("is not TOML: {}", error.message()));
+    if !errors.is_empty() {
+        file.refuse(&errors);
+        return false;
     }
     let root = root.into_inner();
     let mut tables: Vec<_> = root.iter().collect();
@@ -26,7 +25,7 @@ pub(super) fn read(path: &Arc<str>, text: &str, layers: &mut Layers) -> bool {
     for (name, value) in tables {
         file.table(name.span().start, name.get_ref(), value);
     }
-    errors.is_empty()
+    true
 }
 
 struct File<'a> {
@@ -36,6 +35,22 @@ struct File<'a> {
 }
 
 impl File<'_> {
+    /// Tells the first error of each line: the others there follow from it.
+    ///
+    /// Nothing of the text is quoted, neither by the errors' own form, which shows the line, nor
+    /// as an unknown name: where a `=` is missing, what looks like a name may be the token.
+    fn refuse(&mut self, errors: &[toml::de::Error]) {
+        let mut last = None;
+        for error in errors {
+            let start = error.span().map_or(0, |span| span.start);
+            let origin = self.origin(start);
+            if last.as_ref() != Some(&origin) {
+                self.problem(start, None, format!("is not TOML: {}", error.message()));
+                last = Some(origin);
+            }
+        }
+    }
+
     fn table(&mut self, start: usize, name: &str, value: &Spanned<DeValue<'_>>) {
         let known = tables::tables().any(|table| table.name == name);
         match value.get_ref() {

@@ -30,8 +30,8 @@ pub struct Flag {
 }
 
 impl Sources {
-    /// Reads the file, and keeps of the environment what is ours. A file that can't be read is a
-    /// problem like any other, told with the rest.
+    /// Reads the file. One that can't be read is a problem like any other, told with the rest.
+    /// Of the environment, the variables that begin with `NOTIFIER_` are looked at.
     pub fn gather(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -41,13 +41,9 @@ impl Sources {
             let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
             (Arc::from(path.display().to_string()), text)
         };
-        let ours = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
         Self {
             file: file.map(read),
-            environment: environment
-                .into_iter()
-                .filter(|(name, _)| ours(name))
-                .collect(),
+            environment: environment.into_iter().collect(),
             flags,
         }
     }
@@ -103,16 +99,16 @@ impl Layers {
     }
 
     fn variable(&mut self, name: &str, value: Option<&str>) {
+        let Some(bare) = name.strip_prefix(PREFIX) else {
+            return;
+        };
         let origin = Origin::Variable(name.to_owned());
         let key = tables::keys().find(|key| key.variable() == name);
         match (key, value) {
             (Some(key), Some(value)) => self.give(key.path(), value, origin),
             (Some(_), None) => self.problem(origin, "is not UTF-8".to_owned()),
             (None, value) if is_service_link(name, value.unwrap_or_default()) => {}
-            (None, _) => {
-                let name = name.trim_start_matches(PREFIX);
-                self.problem(origin, unknown("unknown variable", name, Key::variable));
-            }
+            (None, _) => self.problem(origin, unknown("unknown variable", bare, Key::variable)),
         }
     }
 

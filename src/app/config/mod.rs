@@ -1,8 +1,8 @@
 //! The configuration: a TOML file, the environment over it, flags over that.
 //!
-//! Each key is one row of a `table!`: its name, its field, how it is read and what
-//! it defaults to. The file's and the environment's readers, the suggestions for unknown names,
-//! what `config` prints and the example file all follow from those rows.
+//! Each key is one row of a `table!`: its name, its field, its documentation, how it is read and
+//! what it defaults to. The readers of the file, the environment and the flags, the suggestions
+//! for unknown names, what `config` prints and the example file all follow from those rows.
 //!
 //! # Invariants
 //!

@@ -2,6 +2,7 @@
 
 use toml::Value;
 
+use super::problem::one_line;
 use super::reader::Setting;
 use super::table::Fallback;
 use super::tables;
@@ -26,7 +27,10 @@ pub(super) fn effective(settings: &[Setting]) -> String {
 fn line(setting: &Setting) -> String {
     let name = setting.key.name;
     match &setting.value {
-        Some(value) => format!("{:<48} # {}", format!("{name} = {value}"), setting.origin),
+        Some(value) => {
+            let origin = one_line(&setting.origin.to_string());
+            format!("{:<48} # {origin}", format!("{name} = {value}"))
+        }
         None => format!("# {name} is not set"),
     }
 }

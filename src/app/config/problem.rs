@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, and where.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 
 use super::table::Key;
@@ -27,8 +27,8 @@ pub(super) enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, line: 0 } => write!(f, "file {}", path.escape_debug()),
-            Self::File { path, line } => write!(f, "file {}:{line}", path.escape_debug()),
+            Self::File { path, line: 0 } => write!(f, "file {path}"),
+            Self::File { path, line } => write!(f, "file {path}:{line}"),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => write!(f, "flag {name}"),
             Self::Default => f.write_str("default"),
@@ -47,31 +47,39 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
+impl Problem {
+    /// Where it is, in the form that editors and shells know.
+    fn place(&self) -> String {
+        match (&self.origin, self.key.as_deref()) {
+            (Origin::File { path, line: 0 }, _) => path.to_string(),
+            (Origin::File { path, line }, None) => format!("{path}:{line}"),
+            (Origin::File { path, line }, Some(key)) => format!("{path}:{line}: {key}"),
+            (Origin::Flag("--set"), Some(key)) => format!("--set {key}"),
+            (Origin::Flag(name), _) => (*name).to_owned(),
+            (Origin::Variable(name), _) => name.clone(),
+            (Origin::Default, key) => key.unwrap_or("configuration").to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.key.as_deref();
-        match (&self.origin, key) {
-            (Origin::File { path, line: 0 }, _) => write!(f, "{}", path.escape_debug())?,
-            (Origin::File { path, line }, None) => write!(f, "{}:{line}", path.escape_debug())?,
-            (Origin::File { path, line }, Some(key)) => {
-                write!(f, "{}:{line}: {key}", path.escape_debug())?;
-            }
-            (Origin::Variable(name), _) => f.write_str(name)?,
-            (Origin::Flag(name), _) => {
-                f.write_str(name)?;
-                if let ("--set", Some(key)) = (*name, key) {
-                    write!(f, " {key}")?;
-                }
-            }
-            (Origin::Default, key) => f.write_str(key.unwrap_or("configuration"))?,
-        }
-        f.write_str(": ")?;
-        // Names and values are quoted as they were given; they shall not move the cursor.
-        self.message.chars().try_for_each(|c| match c.is_control() {
-            true => write!(f, "{}", c.escape_debug()),
-            false => f.write_char(c),
-        })
+        f.write_str(&one_line(&format!("{}: {}", self.place(), self.message)))
     }
+}
+
+/// A text without control characters. Names and values are quoted as they were given; they shall
+/// neither end a line nor move a terminal's cursor.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            line.extend(c.escape_debug());
+        } else {
+            line.push(c);
+        }
+    }
+    line
 }
 
 /// Everything that is wrong with a configuration: all of it at once, a line each, in the order of
@@ -120,12 +128,14 @@ fn nearest(wrong: &str) -> Option<&'static Key> {
     let like = strsim::normalized_damerau_levenshtein;
     let score = |key: &Key| {
         let (path, name) = (plain(&key.path()), plain(key.name));
-        let whole = like(&wrong, &path);
-        (whole.max(like(&wrong, &name)).max(like(bare, &name)), whole)
+        like(&wrong, &path)
+            .max(like(&wrong, &name))
+            .max(like(bare, &name))
     };
     tables::keys()
         .map(|key| (score(key), key))
-        .max_by(|((a, a2), _), ((b, b2), _)| a.total_cmp(b).then(a2.total_cmp(b2)))
-        .filter(|((like, _), _)| *like >= LIKE)
+        .filter(|(score, _)| *score >= LIKE)
+        // Of equals the first: the smallest in the opposite order.
+        .min_by(|(a, _), (b, _)| b.total_cmp(a))
         .map(|(_, key)| key)
 }

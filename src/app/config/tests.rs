@@ -1,5 +1,6 @@
 //! The configuration as a whole: what is given, and what comes of it.
 
+mod bot;
 mod example;
 mod layering;
 mod rules;

@@ -35,7 +35,11 @@ fn as_it_is_it_changes_nothing() {
 
 #[test]
 fn with_all_keys_live_it_is_valid_and_shows_the_defaults() {
-    let text = uncommented().replace("token_file = ", "# token_file = ");
+    let template = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(template.path(), "{mail}").unwrap();
+    let text = uncommented()
+        .replace("token_file = ", "# token_file = ")
+        .replace("message.txt", template.path().to_str().unwrap());
     let shown = nothing()
         .file(&text)
         .load()

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::PublishConfig;
+use proptest::prelude::*;
+
+use super::super::{PublishConfig, Sources, tables};
 use super::{NEEDED, file, needed, nothing};
 
 #[test]
@@ -144,9 +146,10 @@ fn what_kubernetes_sets_is_no_mistake() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_alone_with_wrong_names() {
+fn what_is_not_toml_is_told_line_by_line_and_nothing_else_of_the_file() {
     let problems = nothing()
         .file("[retry]\nbackoff = \nmax_retries = = 3\n[drain]\nmax = 1\ninterval = 7\n")
+        .variable("NOTIFIER_RETRY_BACKOF", "1s")
         .problems();
     assert_eq!(problems.len(), 3, "{problems:#?}");
     assert!(
@@ -158,7 +161,7 @@ fn what_is_not_toml_is_told_alone_with_wrong_names() {
         "{problems:#?}"
     );
     assert!(
-        problems[2].starts_with("test.toml:5: unknown key `drain.max`"),
+        problems[2].starts_with("NOTIFIER_RETRY_BACKOF: unknown variable"),
         "{problems:#?}"
     );
 }
@@ -166,7 +169,7 @@ fn what_is_not_toml_is_told_alone_with_wrong_names() {
 #[test]
 fn a_file_that_is_not_there_is_told() {
     let missing = std::path::Path::new("/nowhere/payment-notifier.toml");
-    let sources = super::super::Sources::gather(Some(missing), [], Vec::new());
+    let sources = Sources::gather(Some(missing), [], Vec::new());
     let problems = sources.problems();
     assert_eq!(problems.len(), 1, "{problems:#?}");
     assert!(problems[0].starts_with("/nowhere/payment-notifier.toml: can't be read: "));
@@ -228,4 +231,17 @@ fn the_effective_configuration_is_one_but_for_the_secret() {
             .collect()
     };
     assert_eq!(values(&again), values(&text));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered(text in "([a-z.\"\\[\\]=, 0-9\n-]|kafka|retry|client|backoff|\\[drain\\]\n){0,40}") {
+        let _ = file(&text).load();
+    }
+
+    #[test]
+    fn any_value_is_answered(value in ".{0,20}", key in 0..tables::keys().count()) {
+        let key = tables::keys().nth(key).expect("a key").path();
+        let _ = needed().set(&key, &value).load();
+    }
 }

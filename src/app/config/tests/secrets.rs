@@ -36,6 +36,9 @@ fn no_problem_shows_it() {
         nothing().file(&format!("[telegram]\ntoken = {SECRET}")),
         nothing().file(&format!("[telegram]\ntoken = \"{SECRET}")),
         nothing().file(&format!("[telegram]\ntoken \"{SECRET}\"")),
+        nothing().file(&format!("[telegram]\ntoken =\n  \"{SECRET}\"")),
+        nothing().file(&format!("[telegram]\n{SECRET}")),
+        nothing().file("[telegram]\ntoken hunter2"),
         // Under a wrong name, or in the wrong place.
         needed().set("telegram.tokn", SECRET),
         needed().variable("NOTIFIER_TELEGRAM_TOKN", SECRET),
@@ -64,8 +67,10 @@ fn no_problem_shows_it() {
 
 #[test]
 fn a_problem_does_not_move_the_cursor() {
-    let problems = file("[retry]\n\"a\\u001b[2J\\nb\" = 1\nbackoff = \"\\r1\"").problems();
-    assert_eq!(problems.len(), 2, "{problems:#?}");
+    let problems = file("[retry]\n\"a\\u001b[2J\\nb\" = 1\nbackoff = \"\\r1\"")
+        .variable("NOTIFIER_\u{1b}[2J\n", "1")
+        .problems();
+    assert_eq!(problems.len(), 3, "{problems:#?}");
     assert!(
         problems
             .iter()
