@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use super::config::{Flag, Sources};
 use super::logging::LogArgs;
 
+#[cfg(test)]
+mod tests;
+
 /// Sends a Telegram message for every payment that Kafka brings; loses none.
 ///
 /// A message that can't be sent is tried again, then becomes a dead letter, which a timer drains,

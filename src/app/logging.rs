@@ -71,3 +71,78 @@ where
         LogFormat::Json => Box::new(log.json().flatten_event(true).finish()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, level: &str, ansi: bool) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = subscriber(format, filter(level).unwrap(), ansi, move || writer.clone());
+        tracing::subscriber::with_default(log, || {
+            tracing::info!(partition = 3, "joined");
+            tracing::debug!("fetched");
+        });
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn text_is_a_line_with_its_fields() {
+        let text = logged(LogFormat::Text, "info", false);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains("INFO") && text.contains("joined partition=3"),
+            "{text}"
+        );
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn text_is_coloured_where_it_may_be() {
+        assert!(logged(LogFormat::Text, "info", true).contains('\u{1b}'));
+        assert!(!logged(LogFormat::Json, "info", true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn json_is_an_object_a_line() {
+        let text = logged(LogFormat::Json, "debug", false);
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines[0]["message"], "joined");
+        assert_eq!(lines[0]["partition"], 3);
+        assert_eq!(lines[1]["level"], "DEBUG");
+    }
+
+    #[test]
+    fn the_level_filters() {
+        assert_eq!(logged(LogFormat::Text, "warn", false), "");
+        assert_eq!(
+            logged(LogFormat::Text, "warn,payment_notifier=debug", false)
+                .lines()
+                .count(),
+            2
+        );
+        assert!(filter("a=b=c").is_err());
+    }
+}
