@@ -88,6 +88,8 @@ pub enum Effect {
         ticket: Ticket,
         /// Where the record was read.
         place: Place,
+        /// Its offset there.
+        offset: i64,
         /// The topic to write to.
         to: Destination,
         /// The partition to write to.
@@ -138,7 +140,8 @@ pub enum Effect {
     Probe,
     /// Tell a person.
     Report(Report),
-    /// All is finished and committed, as far as it could be: nothing follows.
+    /// All is finished and committed, as far as it could be. Nothing follows but answers to
+    /// revocations.
     Stopped,
 }
 

@@ -252,8 +252,11 @@ impl<S: RecordSource> Engine<S> {
         }
     }
 
+    /// Asks for something. Once stopped, all that is asked is that partitions may go.
     pub(super) fn effect(&mut self, effect: Effect) {
-        self.effects.push_back(effect);
+        if self.life != Life::Stopped || matches!(effect, Effect::Revoked { .. }) {
+            self.effects.push_back(effect);
+        }
     }
 
     pub(super) fn report(&mut self, report: Report) {

@@ -34,6 +34,8 @@ mod timing;
 mod work;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

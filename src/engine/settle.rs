@@ -164,7 +164,6 @@ impl<S: RecordSource> Engine<S> {
         if self.life != Life::Stopping || left {
             return;
         }
-        self.life = Life::Stopped;
         if let Some(drain) = &mut self.drain
             && let Some(mut summary) = drain.end(&self.drained.totals, now.at)
         {
@@ -172,5 +171,6 @@ impl<S: RecordSource> Engine<S> {
             self.report(Report::DrainFinished(summary));
         }
         self.effect(Effect::Stopped);
+        self.life = Life::Stopped;
     }
 }

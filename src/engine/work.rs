@@ -208,6 +208,7 @@ impl<S: RecordSource> Engine<S> {
         let effect = Effect::Forward {
             ticket,
             place: place.clone(),
+            offset: forward.offset,
             to: forward.to,
             partition: forward.partition,
             body: forward.body.clone(),

@@ -1,0 +1,347 @@
+//! Logs, consumers and the rules that every effect must keep.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::ledger::{Fate, Ledger};
+use super::*;
+use crate::engine::testing::{Chunk, WALL_MS};
+use crate::wire::TopicPartition;
+use crate::wire::batch::{Header, RecordBody, TimestampType};
+
+/// Partitions of the source topic.
+pub(super) const PARTITIONS: i32 = 3;
+
+/// More effects than one event may ever have here.
+const MOST_EFFECTS: usize = 40;
+
+/// A partition as its consumer sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held {
+    pub(super) position: i64,
+    pub(super) paused: bool,
+    pub(super) revoking: bool,
+    /// Which assignment of the partition this is.
+    pub(super) term: u64,
+}
+
+/// An effect that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) effect: Effect,
+    /// The assignment it belongs to; none where the engine has given it up.
+    pub(super) term: Option<u64>,
+}
+
+/// See the [module](self).
+pub(super) struct World {
+    pub(super) rng: fastrand::Rng,
+    pub(super) config: Config,
+    pub(super) engine: Engine<Chunk>,
+    pub(super) ledger: Ledger,
+    pub(super) held: [BTreeMap<i32, Held>; 2],
+    pub(super) pending: Vec<Pending>,
+    pub(super) stopped: bool,
+    pub(super) line_stopped: bool,
+    pub(super) closed_until: Duration,
+    /// What the engine's sums must be.
+    pub(super) totals: [Totals; 2],
+    pub(super) elapsed: Duration,
+    pub(super) committed: [BTreeMap<i32, i64>; 2],
+    source: Vec<Vec<Record>>,
+    dead: Vec<Vec<Record>>,
+    permanent: Vec<Vec<Record>>,
+    terms: u64,
+    start: Instant,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, config: Config) -> Self {
+        let logs = |partitions: i32| vec![Vec::new(); partitions as usize];
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            engine: Engine::new(config.clone()),
+            ledger: Ledger::default(),
+            held: Default::default(),
+            pending: Vec::new(),
+            stopped: false,
+            line_stopped: false,
+            closed_until: Duration::ZERO,
+            totals: Default::default(),
+            elapsed: Duration::ZERO,
+            committed: Default::default(),
+            source: logs(PARTITIONS),
+            dead: logs(config.dead_letter_partitions),
+            permanent: logs(config.permanent_partitions),
+            terms: 0,
+            start: Instant::now(),
+            config,
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment {
+            at: self.start + self.elapsed,
+            wall_ms: WALL_MS + self.elapsed.as_millis() as i64,
+        }
+    }
+
+    /// The log a path reads.
+    pub(super) fn log(&self, path: Path) -> &[Vec<Record>] {
+        match path {
+            Path::Main => &self.source,
+            Path::Drain => &self.dead,
+        }
+    }
+
+    /// Records in a topic.
+    pub(super) fn len(&self, topic: Destination) -> usize {
+        let log = match topic {
+            Destination::DeadLetter => &self.dead,
+            Destination::Permanent => &self.permanent,
+        };
+        log.iter().map(Vec::len).sum()
+    }
+
+    /// Puts a new record into the log a path reads.
+    pub(super) fn publish(
+        &mut self,
+        path: Path,
+        partition: i32,
+        fate: Fate,
+        headers: &[Header<'_>],
+    ) {
+        let id = self.ledger.born(fate).to_be_bytes();
+        let body = RecordBody::new(Some(b"key"), Some(&id), headers);
+        let wall_ms = self.now().wall_ms;
+        let log = match path {
+            Path::Main => &mut self.source,
+            Path::Drain => &mut self.dead,
+        };
+        append(&mut log[partition as usize], body, wall_ms);
+    }
+
+    /// Writes a forwarded record; its offset.
+    pub(super) fn write(&mut self, to: Destination, partition: i32, body: &RecordBody) -> i64 {
+        let wall_ms = self.now().wall_ms;
+        let log = match to {
+            Destination::DeadLetter => &mut self.dead[partition as usize],
+            Destination::Permanent => &mut self.permanent[partition as usize],
+        };
+        append(log, body.clone(), wall_ms);
+        if to == Destination::Permanent {
+            self.ledger.permanent(&log[log.len() - 1]);
+        }
+        log.len() as i64 - 1
+    }
+
+    /// Gives partitions that nobody has to the path's consumer.
+    pub(super) fn assign(&mut self, path: Path, partitions: &[i32]) {
+        for partition in partitions {
+            let position = *self.committed[path as usize].get(partition).unwrap_or(&0);
+            self.ledger.begins(path, *partition, position);
+            self.terms += 1;
+            let held = Held {
+                position,
+                term: self.terms,
+                ..Held::default()
+            };
+            self.held[path as usize].insert(*partition, held);
+        }
+        let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
+        self.engine.handle_assigned(path, partitions, self.now());
+        self.follow();
+    }
+
+    /// Takes the engine's effects, each held against the rules.
+    pub(super) fn follow(&mut self) {
+        for n in 0.. {
+            assert!(n < MOST_EFFECTS, "one event, endless effects");
+            let Some(effect) = self.engine.poll_effect() else {
+                break;
+            };
+            self.take(effect);
+        }
+        for path in [Path::Main, Path::Drain] {
+            assert_eq!(
+                self.engine.totals(path),
+                self.totals[path as usize],
+                "{path}"
+            );
+        }
+    }
+
+    fn take(&mut self, effect: Effect) {
+        assert!(
+            !self.stopped || matches!(effect, Effect::Revoked { .. }),
+            "{effect:?}"
+        );
+        let mut term = None;
+        match &effect {
+            Effect::Send {
+                place,
+                record,
+                retry,
+                ..
+            } => {
+                term = Some(self.check_start(place, record.offset));
+                self.check_send(place, record, *retry);
+            }
+            Effect::Forward {
+                place,
+                offset,
+                to,
+                body,
+                ..
+            } => {
+                term = Some(self.check_start(place, *offset));
+                self.check_forward(place, *offset, *to, body);
+            }
+            Effect::Commit { path, offsets, .. } => self.check_commit(*path, offsets),
+            Effect::Pause { path, partitions } => self.pause(*path, partitions, true),
+            Effect::Resume { path, partitions } => self.pause(*path, partitions, false),
+            Effect::Revoked { path, partitions } => {
+                for tp in partitions {
+                    let held = self.held[*path as usize].remove(&tp.partition);
+                    assert!(held.is_none_or(|held| held.revoking));
+                }
+            }
+            Effect::Report(report) => self.hear(report),
+            Effect::Stopped => self.stopped = true,
+            Effect::Probe | Effect::QueryEndOffsets { .. } => {}
+        }
+        if matches!(
+            effect,
+            Effect::Send { .. }
+                | Effect::Forward { .. }
+                | Effect::Commit { .. }
+                | Effect::Probe
+                | Effect::QueryEndOffsets { .. }
+        ) {
+            self.pending.push(Pending { effect, term });
+        }
+    }
+
+    /// Only what is owned is worked on, one record a partition; in the drain, each after the
+    /// commit of the one before.
+    fn check_start(&self, place: &Place, offset: i64) -> u64 {
+        let committed = self.committed[place.path as usize].get(&place.tp.partition);
+        assert!(place.path == Path::Main || *committed.unwrap_or(&0) >= offset);
+        let term = self.held[place.path as usize][&place.tp.partition].term;
+        let busy = self.pending.iter().any(|pending| {
+            let same = match &pending.effect {
+                Effect::Send { place: other, .. } | Effect::Forward { place: other, .. } => {
+                    other == place
+                }
+                _ => false,
+            };
+            same && pending.term == Some(term)
+        });
+        assert!(!busy, "two records of {place:?} in flight");
+        term
+    }
+
+    fn check_send(&mut self, place: &Place, record: &Record, retry: Option<u32>) {
+        let (path, partition) = (place.path, place.tp.partition);
+        assert!(
+            !self.held[path as usize][&partition].revoking,
+            "a start while leaving"
+        );
+        assert!(!self.line_stopped, "a send while the line is stopped");
+        assert!(
+            self.elapsed >= self.closed_until,
+            "a send while the line is held"
+        );
+        let settled = self.ledger.is_settled_below(path, partition, record.offset);
+        assert!(settled, "{place:?}@{} out of order", record.offset);
+        assert_eq!(retry.is_some(), path == Path::Drain);
+        if let (Some(retry), Some(drain)) = (retry, &self.config.drain) {
+            assert!(retry <= drain.max_retries);
+        }
+        let sends = |pending: &&Pending| matches!(&pending.effect, Effect::Send { place, .. } if place.path == path);
+        let slots = match path {
+            Path::Main => self.config.concurrency,
+            Path::Drain => 1,
+        };
+        assert!(self.pending.iter().filter(sends).count() < slots);
+        self.totals[path as usize].sent += 1;
+    }
+
+    /// Key, value and foreign headers are unchanged, and the count rises with each try.
+    fn check_forward(&self, place: &Place, offset: i64, to: Destination, body: &RecordBody) {
+        let log = &self.log(place.path)[place.tp.partition as usize];
+        let record = log[offset as usize].as_ref();
+        assert_eq!(body.value(), record.value());
+        assert_eq!(body.key(), record.key());
+        let foreign = |header: &Header<'_>| header.0.starts_with(b"x-");
+        let kept: Vec<_> = body.headers().filter(foreign).collect();
+        let given: Vec<_> = record.headers().filter(foreign).collect();
+        assert_eq!(kept, given);
+        if place.path == Path::Drain {
+            let drain = self.config.drain.as_ref().unwrap();
+            let before = headers::retry_count(&record).unwrap_or(0);
+            let count = body.headers().find_last(b"retry-count").unwrap().unwrap();
+            let count: u32 = std::str::from_utf8(count).unwrap().parse().unwrap();
+            match to {
+                Destination::DeadLetter => {
+                    assert_eq!(count, before + 1);
+                    assert!(count <= drain.max_retries);
+                }
+                Destination::Permanent if before >= drain.max_retries => assert_eq!(count, before),
+                Destination::Permanent => assert_eq!(count, before + 1),
+            }
+        }
+    }
+
+    /// Nothing is committed that has not come to an end.
+    fn check_commit(&self, path: Path, offsets: &[(TopicPartition, i64)]) {
+        let busy = |pending: &Pending| matches!(pending.effect, Effect::Commit { path: p, .. } if p == path);
+        assert!(!self.pending.iter().any(busy), "two commits at once");
+        for (tp, next) in offsets {
+            assert!(
+                self.held[path as usize].contains_key(&tp.partition),
+                "{tp} is another's"
+            );
+            let settled = self.ledger.is_settled_below(path, tp.partition, *next);
+            assert!(settled, "{path} {tp}={next}: not all of it is done");
+        }
+    }
+
+    fn pause(&mut self, path: Path, partitions: &[TopicPartition], paused: bool) {
+        for tp in partitions {
+            let held = self.held[path as usize].get_mut(&tp.partition).unwrap();
+            assert_ne!(held.paused, paused, "{path} {tp} told twice");
+            held.paused = paused;
+        }
+    }
+
+    fn hear(&mut self, report: &Report) {
+        match report {
+            Report::LineStopped { .. } => self.line_stopped = true,
+            Report::LineResumed => self.line_stopped = false,
+            Report::GaveUp { place, .. } => self.forget(place),
+            _ => {}
+        }
+    }
+
+    /// What is in flight of a place is the engine's no more.
+    pub(super) fn forget(&mut self, gone: &Place) {
+        for pending in &mut self.pending {
+            if let Effect::Send { place, .. } | Effect::Forward { place, .. } = &pending.effect
+                && place == gone
+            {
+                pending.term = None;
+                self.ledger.may_repeat();
+            }
+        }
+    }
+}
+
+fn append(log: &mut Vec<Record>, body: RecordBody, wall_ms: i64) {
+    log.push(Record {
+        offset: log.len() as i64,
+        timestamp: wall_ms,
+        timestamp_type: TimestampType::CreateTime,
+        body,
+    });
+}
