@@ -15,7 +15,6 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::records::FetchedRecords;
 use crate::consumer::session::{FetchPosition, SessionRequest};
 use crate::wire::batch::{BatchError, Batches, Records};
-use crate::wire::compression::Compression;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -115,11 +114,13 @@ fn compressed_bytes(answer: &FetchResponse) -> usize {
         .sum()
 }
 
+/// Looks at the codec bits alone: the batch is checked where it is read.
 fn is_compressed(records: &Bytes) -> bool {
-    let first = Batches::new(records.clone()).next();
-    first.is_some_and(|batch| {
-        batch.is_ok_and(|batch| batch.header.attributes.codec() != Ok(Compression::None))
-    })
+    const LOW_BYTE_OF_ATTRIBUTES: usize = 22;
+    const CODEC: u8 = 0x07;
+    records
+        .get(LOW_BYTE_OF_ATTRIBUTES)
+        .is_some_and(|low| low & CODEC != 0)
 }
 
 fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer {
