@@ -38,7 +38,7 @@ impl File<'_> {
     /// Tells the first error of each line: the others there follow from it.
     ///
     /// Nothing of the text is quoted, neither by the errors' own form, which shows the line, nor
-    /// as an unknown name: where a `=` is missing, what looks like a name may be the token.
+    /// as an unknown name: after a value that was torn, its rest may look like one.
     fn refuse(&mut self, errors: &[toml::de::Error]) {
         let mut last = None;
         for error in errors {

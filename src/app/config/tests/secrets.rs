@@ -39,6 +39,7 @@ fn no_problem_shows_it() {
         nothing().file(&format!("[telegram]\ntoken =\n  \"{SECRET}\"")),
         nothing().file(&format!("[telegram]\n{SECRET}")),
         nothing().file("[telegram]\ntoken hunter2"),
+        nothing().file("[telegram]\ntoken =\nhunter2=\n"),
         // Under a wrong name, or in the wrong place.
         needed().set("telegram.tokn", SECRET),
         needed().variable("NOTIFIER_TELEGRAM_TOKN", SECRET),
