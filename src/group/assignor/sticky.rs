@@ -153,16 +153,9 @@ impl<'a> Balance<'a> {
         }
     }
 
-    /// Gives out what nobody has. Topics that fewer want come first, while there is still a choice
-    /// for the others.
+    /// Gives out what nobody has.
     fn fill(&mut self, counts: &PartitionCounts) {
-        let mut topics: Vec<_> = self
-            .subscribers
-            .iter()
-            .map(|(t, s)| (*t, s.clone()))
-            .collect();
-        topics.sort_by_key(|(topic, subscribers)| (subscribers.len(), *topic));
-        for (topic, subscribers) in topics {
+        for (topic, subscribers) in self.subscribers.clone() {
             let count = counts.get(topic).copied().unwrap_or(0);
             let free = (0..count).map(|partition| (topic, partition));
             for partition in free.filter(|it| !self.claims.valid.contains_key(it)) {
@@ -179,7 +172,7 @@ impl<'a> Balance<'a> {
         for what in [Passing::New, Passing::Any] {
             while let Some(chain) = self.find_chain(what) {
                 for (from, topic, to) in chain {
-                    if let Some(partition) = self.pick(from, topic, to) {
+                    if let Some(partition) = self.pick(from, topic) {
                         self.take(from, partition);
                         self.give(to, partition);
                     }
@@ -258,13 +251,13 @@ impl<'a> Balance<'a> {
             .any(|it| what == Passing::Any || is_new(it))
     }
 
-    /// Which partition to pass on: best one that `to` has already, else one that is new to `from`.
-    fn pick(&self, from: Index, topic: &'a str, to: Index) -> Option<Partition<'a>> {
+    /// Which partition to pass on: one that is new to `from` where there is one.
+    fn pick(&self, from: Index, topic: &'a str) -> Option<Partition<'a>> {
         let share = self.shares[from].get(topic)?;
         let partitions = share.iter().map(|partition| (topic, *partition));
         partitions.max_by_key(|partition| {
-            let owner = self.claims.valid.get(partition);
-            (owner == Some(&to), owner != Some(&from), partition.1)
+            let is_new = self.claims.valid.get(partition) != Some(&from);
+            (is_new, partition.1)
         })
     }
 

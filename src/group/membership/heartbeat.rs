@@ -95,7 +95,7 @@ impl Membership {
 
     fn is_waiting(&self) -> bool {
         self.pending
-            .is_some_and(|it| matches!(it.step, Step::Join | Step::Sync | Step::Leave))
+            .is_some_and(|it| matches!(it.step, Step::Join | Step::Sync))
     }
 
     /// The coordinator has not been heard for a session timeout: it has given the partitions away.
@@ -128,9 +128,6 @@ impl Membership {
             self.effects.push_back(Effect::Lost(lost));
         }
         self.generation = super::NO_GENERATION;
-        self.assignor = None;
-        self.leadership = None;
-        self.rejoin = None;
         self.alive_until = None;
         self.pending = None;
         self.hush();

@@ -56,7 +56,6 @@ impl Membership {
 
     pub(super) fn finish_leaving(&mut self) {
         self.forget_generation();
-        self.pending = None;
         self.timers.stop_all();
         self.set_state(State::Left);
         self.effects.push_back(Effect::Left);

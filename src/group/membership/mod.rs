@@ -112,9 +112,10 @@ pub struct Membership {
     state: State,
     member_id: String,
     generation: i32,
-    /// The assignor of the current generation.
+    /// The assignor of the generation last joined.
     assignor: Option<Assignor>,
     ownership: Ownership,
+    /// There where this member leads the generation last joined.
     leadership: Option<Leadership>,
     coordinator_known: bool,
     pending: Option<Pending>,
@@ -324,7 +325,6 @@ impl Membership {
         if self.state == State::Leaving {
             return self.finish_leaving();
         }
-        self.pending = None;
         self.timers.stop_all();
         self.set_state(State::Fatal);
         self.effects

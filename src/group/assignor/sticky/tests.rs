@@ -135,6 +135,20 @@ fn a_chain_of_members_evens_out_what_no_single_move_can() {
 }
 
 #[test]
+fn what_was_held_back_finds_its_place_without_moving_what_is_owned() {
+    let members = [
+        owner("m0", &["c"], "a-2", 0),
+        owner("m1", &["a", "b"], "", 0),
+        owner("m2", &["b", "c"], "", 0),
+        owner("m3", &["a", "b"], "", 0),
+        owner("m4", &["a", "c"], "b-3", 0),
+    ];
+    let counts = counts(&[("a", 3), ("b", 5), ("c", 3)]);
+    let second = assign(&next(&members, &assign(&members, &counts)), &counts);
+    assert_complete(&members, &counts, &second);
+}
+
+#[test]
 fn claims_to_what_does_not_exist_are_dropped() {
     let members = [owner("a", &["t"], "t-0 t-7 gone-0", 1)];
     assert_eq!(

@@ -23,6 +23,8 @@ fn leaving_gives_up_commits_and_tells_the_coordinator() {
         panic!("{effects:?}")
     };
     assert_eq!(leave.member_id, "m1");
+    member.advance(3 * SECOND);
+    assert_eq!(member.effects(), [], "nothing goes on beside it");
     member.machine.handle_leave_answer(leave.attempt, Ok(()));
     assert_eq!(member.effects(), [Effect::Left]);
     assert_eq!(
@@ -116,6 +118,20 @@ fn a_failed_member_can_still_leave() {
     let mut member = Member::stable(&[Assignor::Range], &[0]);
     member.beat(Err(RequestError::Code(ErrorCode::FENCED_INSTANCE_ID)));
     member.effects();
+    member.machine.handle_leave(member.now);
+    assert_eq!(member.effects(), [Effect::Left]);
+}
+
+#[test]
+fn leaving_without_an_id_or_a_coordinator_tells_nobody() {
+    let mut member = Member::new(&[Assignor::Range]);
+    member.start();
+    member.take_join();
+    member.machine.handle_leave(member.now);
+    assert_eq!(member.effects(), [Effect::Left]);
+
+    let mut member = Member::stable(&[Assignor::Range], &[]);
+    member.beat(Err(RequestError::Disconnected));
     member.machine.handle_leave(member.now);
     assert_eq!(member.effects(), [Effect::Left]);
 }

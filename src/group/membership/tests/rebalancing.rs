@@ -52,7 +52,9 @@ fn a_cooperative_member_keeps_all_and_gives_up_what_goes_afterwards() {
     assert_eq!(partitions, tps(&[0]));
     assert_eq!(member.effects(), [Effect::Assigned(tps(&[2]))]);
     member.machine.handle_revoked(attempt, member.now);
-    let subscription = Subscription::decode(&member.take_join().protocols[0].1).unwrap();
+    let join = member.take_join();
+    assert!(join.reason.is_some());
+    let subscription = Subscription::decode(&join.protocols[0].1).unwrap();
     assert_eq!(
         (subscription.owned, subscription.generation),
         (tps(&[1, 2]), 2)

@@ -136,6 +136,13 @@ fn a_long_rebalance_does_not_end_the_session() {
     let join = member.take_join();
     member.advance(60 * SECOND);
     let sync = member.joined_as_follower(join.attempt, 2);
+    let error = RequestError::Code(ErrorCode::REBALANCE_IN_PROGRESS);
+    member
+        .machine
+        .handle_sync(sync.attempt, Err(error), member.now);
+    let join = member.take_join();
+    member.advance(60 * SECOND);
+    let sync = member.joined_as_follower(join.attempt, 3);
     member.advance(60 * SECOND);
     member.synced(sync.attempt, &[0]);
     assert_eq!(member.effects(), [Effect::Assigned(Vec::new())]);
@@ -221,8 +228,44 @@ fn many_errors_do_not_postpone_the_search_for_the_coordinator() {
         .machine
         .handle_commit_error(&stamp, &error, member.now);
     let due = member.machine.poll_timeout();
+    assert!(due <= Some(member.now + SECOND / 10));
     member
         .machine
         .handle_commit_error(&stamp, &error, member.now + SECOND / 20);
     assert_eq!(member.machine.poll_timeout(), due);
+}
+
+#[test]
+fn a_commit_that_meets_a_rebalance_joins_it() {
+    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
+    let stamp = member.machine.commit_stamp().unwrap();
+    let error = RequestError::Code(ErrorCode::REBALANCE_IN_PROGRESS);
+    member
+        .machine
+        .handle_commit_error(&stamp, &error, member.now);
+    assert!(member.take_join().reason.is_some());
+}
+
+#[test]
+fn a_commit_of_an_unknown_member_tells_that_it_was_removed() {
+    let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
+    let stamp = member.machine.commit_stamp().unwrap();
+    let error = RequestError::Code(ErrorCode::UNKNOWN_MEMBER_ID);
+    member
+        .machine
+        .handle_commit_error(&stamp, &error, member.now);
+    assert_eq!(member.effect(), Some(Effect::Lost(tps(&[0]))));
+    assert_eq!(member.take_join().member_id, "");
+}
+
+#[test]
+fn a_leader_removed_while_it_asks_does_not_wait_for_the_answer() {
+    let mut member = Member::new(&[Assignor::Range]);
+    member.start();
+    let (_, beat) = member.asked_as_leader();
+    let error = RequestError::Code(ErrorCode::UNKNOWN_MEMBER_ID);
+    member
+        .machine
+        .handle_heartbeat(beat, Err(error), member.now);
+    member.take_join();
 }
