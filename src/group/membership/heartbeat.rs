@@ -45,7 +45,7 @@ impl Membership {
         };
         let Err(error) = answer else {
             self.backoff.reset();
-            return self.beat_again(sent, now);
+            return self.beat_again(sent);
         };
         match error.remedy() {
             Remedy::FindCoordinator => self.lose_coordinator(now),
@@ -54,7 +54,7 @@ impl Membership {
                 self.timers.set(Timer::Heartbeat, now + wait);
             }
             Remedy::Rejoin => {
-                self.beat_again(sent, now);
+                self.beat_again(sent);
                 self.want_rebalance("the group is already rebalancing", now);
             }
             Remedy::ForgetMember => self.removed(false, now),
@@ -63,9 +63,9 @@ impl Membership {
         }
     }
 
-    fn beat_again(&mut self, sent: Instant, now: Instant) {
+    fn beat_again(&mut self, sent: Instant) {
         self.prove_alive(sent);
-        let next = (sent + self.config.heartbeat_interval).max(now);
+        let next = sent + self.config.heartbeat_interval;
         self.timers.set(Timer::Heartbeat, next);
     }
 

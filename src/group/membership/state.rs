@@ -62,3 +62,30 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_the_end_and_every_other_state_goes_on() {
+        for state in State::ALL {
+            let goes_on = State::ALL
+                .iter()
+                .any(|it| it.predecessors().contains(&state));
+            assert_eq!(goes_on, state != State::Left, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn every_state_but_the_end_can_come_to_leave_in_order() {
+        for state in State::ALL {
+            let ends = [State::Leaving, State::Left, State::Fatal].contains(&state);
+            assert_eq!(
+                State::Leaving.predecessors().contains(&state),
+                !ends,
+                "{state:?}"
+            );
+        }
+    }
+}

@@ -149,6 +149,13 @@ fn what_was_held_back_finds_its_place_without_moving_what_is_owned() {
 }
 
 #[test]
+fn what_is_new_is_passed_on_rather_than_what_is_owned() {
+    let members = [owner("a", &["x", "y"], "x-2", 1), member("b", &["x"])];
+    let expected = assignment(&[("a", "x-2 y-0"), ("b", "x-0 x-1")]);
+    assert_eq!(aim(&members, &counts(&[("x", 3), ("y", 1)])), expected);
+}
+
+#[test]
 fn claims_to_what_does_not_exist_are_dropped() {
     let members = [owner("a", &["t"], "t-0 t-7 gone-0", 1)];
     assert_eq!(

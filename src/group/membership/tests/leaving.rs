@@ -16,7 +16,12 @@ fn leaving_gives_up_commits_and_tells_the_coordinator() {
         member.machine.commit_stamp().is_some(),
         "the last commit is still to come"
     );
-    member.effects();
+    let Some(Effect::Heartbeat(beat)) = member.effect() else {
+        panic!("no heartbeat")
+    };
+    member
+        .machine
+        .handle_heartbeat(beat.attempt, Ok(()), member.now);
     member.machine.handle_revoked(attempt, member.now);
     let effects = member.effects();
     let [Effect::Leave(leave)] = &effects[..] else {

@@ -269,3 +269,53 @@ fn a_leader_removed_while_it_asks_does_not_wait_for_the_answer() {
         .handle_heartbeat(beat, Err(error), member.now);
     member.take_join();
 }
+
+#[test]
+fn every_request_has_a_deadline() {
+    let mut member = Member::new(&[Assignor::Range]);
+    member.start();
+    let join = member.take_join();
+    assert_eq!(join.timeout, 65 * SECOND, "a rebalance, and a bit");
+    let sync = member.joined_as_follower(join.attempt, 1);
+    assert_eq!(sync.timeout, 10 * SECOND);
+    member.synced(sync.attempt, &[]);
+    member.effects();
+    member.advance(3 * SECOND);
+    let Some(Effect::Heartbeat(beat)) = member.effect() else {
+        panic!("no heartbeat")
+    };
+    assert_eq!(beat.timeout, 5 * SECOND, "leaves time for another one");
+}
+
+#[test]
+fn a_coordinator_that_still_loads_is_asked_again() {
+    let loading = || RequestError::Code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    let mut member = Member::new(&[Assignor::Range]);
+    member.start();
+    let attempt = member.take_join().attempt;
+    member
+        .machine
+        .handle_join(attempt, Err(loading()), member.now);
+    assert_eq!(member.effects(), []);
+    member.advance(SECOND / 10);
+    let sync = member.join_as_follower(1);
+    member.synced(sync.attempt, &[0]);
+    member.effects();
+    member.beat(Err(loading()));
+    member.advance(SECOND / 10);
+    assert!(matches!(member.effects()[..], [Effect::Heartbeat(_)]));
+}
+
+#[test]
+fn a_coordinator_that_may_not_be_sought_fails() {
+    let mut member = Member::new(&[Assignor::Range]);
+    member.machine.handle_start(member.now);
+    let Some(Effect::FindCoordinator(attempt)) = member.effect() else {
+        panic!("does not seek the coordinator")
+    };
+    let error = RequestError::Code(ErrorCode::GROUP_AUTHORIZATION_FAILED);
+    member
+        .machine
+        .handle_coordinator(attempt, Err(error), member.now);
+    assert!(matches!(member.effects()[..], [Effect::Failed(_)]));
+}
