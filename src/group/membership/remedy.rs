@@ -28,16 +28,12 @@ impl RequestError {
             Self::Disconnected | Self::Timeout => Remedy::FindCoordinator,
             Self::MemberIdRequired(_) => Remedy::Rejoin,
             Self::Code(code) => match *code {
-                ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
-                    Remedy::FindCoordinator
-                }
-                // The server's own trouble is told by nothing better than this code.
-                ErrorCode::COORDINATOR_LOAD_IN_PROGRESS | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                    Remedy::Retry
-                }
                 ErrorCode::REBALANCE_IN_PROGRESS => Remedy::Rejoin,
                 ErrorCode::UNKNOWN_MEMBER_ID => Remedy::ForgetMember,
                 ErrorCode::ILLEGAL_GENERATION => Remedy::ForgetGeneration,
+                // The coordinator's own trouble, like a failing disk, has no better name than this.
+                ErrorCode::UNKNOWN_SERVER_ERROR => Remedy::Retry,
+                code if code.finds_coordinator_again() => Remedy::FindCoordinator,
                 code if code.is_retriable() => Remedy::Retry,
                 _ => Remedy::Nothing,
             },
