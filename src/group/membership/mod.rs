@@ -38,6 +38,7 @@
 //!   the coordinator counts it.
 
 mod backoff;
+mod config;
 mod effect;
 mod heartbeat;
 mod join;
@@ -49,8 +50,9 @@ mod state;
 mod timer;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use config::Config;
 pub use effect::*;
 pub use state::State;
 
@@ -61,32 +63,6 @@ use self::timer::{Timer, Timers};
 use super::assignor::Assignor;
 use super::subscription::NO_GENERATION;
 use crate::wire::{ErrorCode, TopicPartition};
-
-/// How a member behaves.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The group's id.
-    pub group_id: String,
-    /// The id of a static member (KIP-345).
-    pub instance_id: Option<String>,
-    /// After how long without a heartbeat the coordinator removes the member.
-    pub session_timeout: Duration,
-    /// How long the coordinator waits for the members of a rebalance.
-    pub rebalance_timeout: Duration,
-    /// The pause between heartbeats; a third of the session timeout at most.
-    pub heartbeat_interval: Duration,
-    /// The shortest and the longest wait before another attempt.
-    pub retry_backoff: (Duration, Duration),
-    /// Assignors in order of preference; not empty. The group is cooperative where all of them are,
-    /// and eager otherwise, as in Java.
-    pub assignors: Vec<Assignor>,
-    /// What to subscribe to: legal names of topics.
-    pub topics: Vec<String>,
-    /// How long the application may take to give partitions up; below the rebalance timeout.
-    pub revoke_timeout: Duration,
-    /// Seeds the jitter of waits.
-    pub seed: u64,
-}
 
 /// A request under way, other than a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
