@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FindCoordinatorRequest, GroupId, MetadataRequest, TopicName};
@@ -57,10 +58,11 @@ struct Shared {
     wanted: Notify,
 }
 
-/// How many refreshes have ended, and how the last one did.
+/// How many refreshes have begun and ended, and how the last one did.
 #[derive(Clone, Debug, Default)]
 struct Attempts {
-    count: u64,
+    begun: u64,
+    ended: u64,
     last_error: Option<Error>,
 }
 
@@ -166,9 +168,10 @@ impl Client {
     /// When dropped, the refresh goes on.
     pub async fn refresh(&self, deadline: Instant) -> Result<Arc<Metadata>, Error> {
         let mut attempts = self.0.attempts.clone();
-        let seen = attempts.borrow_and_update().count;
+        // One that is under way may have been asked before this call.
+        let begun = attempts.borrow_and_update().begun;
         self.request_refresh();
-        let ended = attempts.wait_for(|attempts| attempts.count > seen);
+        let ended = attempts.wait_for(|attempts| attempts.ended > begun);
         match tokio::time::timeout_at(deadline, ended).await {
             Ok(Ok(attempts)) => attempts.last_error.clone().map_or(Ok(()), Err)?,
             Ok(Err(_)) => return Err(Error::new(ErrorKind::Closed, "the client was closed")),
@@ -281,6 +284,7 @@ impl Refresher {
     async fn run(self) {
         let config = &self.shared.config;
         let mut failures = 0;
+        let mut trouble = Trouble::default();
         loop {
             let age = if failures == 0 {
                 config.metadata_max_age
@@ -291,13 +295,12 @@ impl Refresher {
                 () = self.shared.wanted.notified() => {}
                 () = tokio::time::sleep(age) => {}
             }
+            self.attempts.send_modify(|attempts| attempts.begun += 1);
             let outcome = self.refresh().await;
+            trouble.note(outcome.as_ref().err());
             failures = if outcome.is_ok() { 0 } else { failures + 1 };
-            if let Err(error) = &outcome {
-                tracing::debug!(%error, "metadata could not be refreshed");
-            }
             self.attempts.send_modify(|attempts| {
-                attempts.count += 1;
+                attempts.ended = attempts.begun;
                 attempts.last_error = outcome.err();
             });
             // However many wish for it: no more often than this.
@@ -339,6 +342,35 @@ impl Refresher {
             changed
         });
         Ok(())
+    }
+}
+
+/// A cluster that can't be reached, told at once and then once a minute.
+#[derive(Debug, Default)]
+struct Trouble {
+    since: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl Trouble {
+    const TELL_EVERY: Duration = Duration::from_secs(60);
+
+    fn note(&mut self, failure: Option<&Error>) {
+        let now = Instant::now();
+        match (failure, self.since) {
+            (Some(error), _) => {
+                let since = *self.since.get_or_insert(now);
+                if self.told.is_none_or(|told| now - told >= Self::TELL_EVERY) {
+                    self.told = Some(now);
+                    tracing::warn!(%error, unreachable_for = ?(now - since), "Kafka can't be reached; trying again");
+                }
+            }
+            (None, Some(since)) => {
+                tracing::info!(unreachable_for = ?(now - since), "Kafka is reached again");
+                *self = Self::default();
+            }
+            (None, None) => {}
+        }
     }
 }
 
