@@ -41,22 +41,16 @@ struct Pass {
 }
 
 /// What a pass has to do in one partition.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Part {
-    bound: Bound,
+    /// The partition's end when the pass came to it, once that is known. Without it an end that
+    /// was seen proves nothing: the consumer may have learnt of it before a long pause.
+    end: Option<i64>,
+    /// The end of what this pass put back.
+    put_back: i64,
     /// Where the consumer last found nothing more.
     end_seen: Option<i64>,
     finished: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
-    /// Until nothing is left, what this pass wrote below this offset included.
-    Empty(i64),
-    /// Up to the end offset, which is not known yet.
-    Asked,
-    /// Up to this offset.
-    Offset(i64),
 }
 
 impl Drain {
@@ -86,25 +80,20 @@ impl Drain {
         due
     }
 
-    /// Takes partitions that came into the pass, and out of it those that went; the ones whose
-    /// end offset is to be asked for.
+    /// Takes partitions that came into the pass, and out of it those that went; the ones that
+    /// came, whose end offsets are to be asked for.
     pub(super) fn join<S: RecordSource>(&mut self, lanes: &Lanes<S>) -> Vec<TopicPartition> {
         let Phase::Pass(pass) = &mut self.phase else {
             return Vec::new();
         };
         pass.parts.retain(|tp, _| lanes.get(tp).is_some());
-        let bound = match self.config.mode {
-            DrainMode::UntilEmpty => Bound::Empty(0),
-            DrainMode::Snapshot => Bound::Asked,
-        };
         let mut joined = Vec::new();
         for (tp, lane) in lanes.iter() {
             if !lane.is_leaving() && !pass.parts.contains_key(tp) {
-                pass.parts.insert(tp.clone(), Part::new(bound));
+                pass.parts.insert(tp.clone(), Part::default());
                 joined.push(tp.clone());
             }
         }
-        joined.retain(|_| bound == Bound::Asked);
         joined
     }
 
@@ -123,13 +112,17 @@ impl Drain {
         }
     }
 
-    /// True if a record at this offset belongs to the pass; one beyond its bound ends the part.
+    /// True if a record at this offset belongs to the pass; one beyond a snapshot's end ends the
+    /// part.
     pub(super) fn admits(&mut self, tp: &TopicPartition, offset: i64) -> bool {
+        let is_snapshot = self.config.mode == DrainMode::Snapshot;
         let Some(part) = self.part(tp) else {
             return false;
         };
-        part.finished |= matches!(part.bound, Bound::Offset(end) if offset >= end);
-        !part.finished && part.bound != Bound::Asked
+        if is_snapshot {
+            part.finished |= part.end.is_some_and(|end| offset >= end);
+        }
+        !part.finished && !(is_snapshot && part.end.is_none())
     }
 
     /// The pass has nothing more to do in this partition.
@@ -141,12 +134,8 @@ impl Drain {
 
     /// A dead letter was put back, and got this offset.
     pub(super) fn put_back(&mut self, tp: &TopicPartition, offset: i64) {
-        if let Some(Part {
-            bound: Bound::Empty(end),
-            ..
-        }) = self.part(tp)
-        {
-            *end = (*end).max(offset.saturating_add(1));
+        if let Some(part) = self.part(tp) {
+            part.put_back = part.put_back.max(offset.saturating_add(1));
         }
     }
 
@@ -157,19 +146,22 @@ impl Drain {
         }
     }
 
-    /// The consumer found nothing at this offset.
+    /// The consumer found nothing at this offset, now or some time ago.
     pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) {
         if let Some(part) = self.part(tp) {
             part.end_seen = Some(offset);
         }
     }
 
+    /// The consumer can't read on: what it has handed over is all there is for this pass.
+    pub(super) fn partition_failed(&mut self, tp: &TopicPartition) {
+        self.end_of_partition(tp, i64::MAX);
+    }
+
     /// The end offset that was asked for.
     pub(super) fn end_offset(&mut self, tp: &TopicPartition, end: i64) {
-        if let Some(part) = self.part(tp)
-            && part.bound == Bound::Asked
-        {
-            part.bound = Bound::Offset(end);
+        if let Some(part) = self.part(tp) {
+            part.end.get_or_insert(end);
         }
     }
 
@@ -178,10 +170,11 @@ impl Drain {
         let Phase::Pass(pass) = &mut self.phase else {
             return false;
         };
+        let mode = self.config.mode;
         for (tp, part) in &mut pass.parts {
             let lane = lanes.get(tp);
-            part.finished |=
-                lane.is_none_or(|lane| lane.is_broken() || (lane.is_idle() && part.reached_end()));
+            part.finished |= lane
+                .is_none_or(|lane| lane.is_broken() || (lane.is_idle() && part.reached_end(mode)));
         }
         pass.parts.values().all(|part| part.finished)
     }
@@ -214,18 +207,13 @@ impl Drain {
 }
 
 impl Part {
-    fn new(bound: Bound) -> Self {
-        Self {
-            bound,
-            end_seen: None,
-            finished: false,
-        }
-    }
-
-    fn reached_end(&self) -> bool {
-        match self.bound {
-            Bound::Empty(end) | Bound::Offset(end) => self.end_seen.is_some_and(|at| at >= end),
-            Bound::Asked => false,
+    fn reached_end(&self, mode: DrainMode) -> bool {
+        let (Some(seen), Some(end)) = (self.end_seen, self.end) else {
+            return false;
+        };
+        match mode {
+            DrainMode::UntilEmpty => seen >= end.max(self.put_back),
+            DrainMode::Snapshot => seen >= end,
         }
     }
 }

@@ -129,7 +129,7 @@ pub enum Effect {
         /// The partitions.
         partitions: Vec<TopicPartition>,
     },
-    /// Ask for the end offsets of these dead-letter partitions, again until they are known;
+    /// Ask for the end offsets of these dead-letter partitions, again until all are known;
     /// answered by [`handle_end_offsets`](super::Engine::handle_end_offsets), in one answer or several.
     QueryEndOffsets {
         /// The partitions.

@@ -123,7 +123,7 @@ impl<S: RecordSource> Lane<S> {
 
     /// The next record, if it may start now.
     pub(super) fn ready(&mut self) -> Option<&mut Task> {
-        if self.leaving || (self.commits_each && self.uncommitted().is_some()) {
+        if self.commits_each && self.uncommitted().is_some() {
             return None;
         }
         self.pull();

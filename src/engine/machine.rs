@@ -100,9 +100,9 @@ impl<S: RecordSource> Engine<S> {
         self.settle(now);
     }
 
-    /// The consumer has handed over every record below `offset`, and the high watermark is
-    /// `offset`. To be told each time this comes to be so, and at least once after each
-    /// assignment and each [`Effect::Resume`]; repeats are harmless.
+    /// The consumer has handed over every record below `offset`, the high watermark it last saw.
+    /// To be told each time this comes to be so, and at least once after each assignment and
+    /// each [`Effect::Resume`]; repeats are harmless.
     pub fn handle_end_of_partition(
         &mut self,
         path: Path,
@@ -112,6 +112,15 @@ impl<S: RecordSource> Engine<S> {
     ) {
         if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
             drain.end_of_partition(tp, offset);
+            self.settle(now);
+        }
+    }
+
+    /// The consumer can't read on in a partition, for now: a pass of the drain goes on without
+    /// what is there. Records may come all the same, later.
+    pub fn handle_partition_failed(&mut self, path: Path, tp: &TopicPartition, now: Moment) {
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.partition_failed(tp);
             self.settle(now);
         }
     }

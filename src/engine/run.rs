@@ -187,6 +187,7 @@ impl<H: Handler> Work<H> {
             }
             Ok(Event::PartitionFailed(tp, error)) => {
                 tracing::error!(%path, partition = %tp, %error, "partition stopped; nothing of it is skipped");
+                self.engine.handle_partition_failed(path, &tp, now);
             }
             Err(error) => {
                 tracing::error!(%path, %error, "the consumer has failed; stopping");

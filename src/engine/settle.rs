@@ -52,13 +52,12 @@ impl<S: RecordSource> Engine<S> {
             return;
         }
         let begins = drain.begin(self.drained.totals, now.at);
-        let ends_wanted = drain.join(&self.drained);
+        let joined = drain.join(&self.drained);
         if begins {
             self.report(Report::DrainStarted);
         }
-        if !ends_wanted.is_empty() {
-            let partitions = ends_wanted;
-            self.effect(Effect::QueryEndOffsets { partitions });
+        if !joined.is_empty() {
+            self.effect(Effect::QueryEndOffsets { partitions: joined });
         }
     }
 

@@ -108,7 +108,8 @@ impl Rig {
         rig
     }
 
-    /// One that has these partitions of the dead-letter topic and has begun its first pass.
+    /// One that has these partitions of the dead-letter topic, all empty, and has begun its first
+    /// pass.
     pub(super) fn drain(drain: DrainConfig, partitions: &[i32]) -> Self {
         let mut rig = Self::new(Config {
             drain: Some(drain),
@@ -116,6 +117,8 @@ impl Rig {
         });
         rig.assigned(Path::Drain, partitions);
         assert_eq!(rig.effects()[0], "DrainStarted");
+        let ends: Vec<_> = partitions.iter().map(|n| (*n, 0)).collect();
+        assert_eq!(rig.ends(&ends), [""; 0]);
         rig
     }
 
@@ -180,6 +183,23 @@ impl Rig {
         let tp = tp(Path::Drain, partition);
         self.engine
             .handle_end_of_partition(Path::Drain, &tp, offset, self.now());
+        self.effects()
+    }
+
+    /// The end offsets that were asked for.
+    pub(super) fn ends(&mut self, ends: &[(i32, i64)]) -> Vec<String> {
+        let ends: Vec<_> = ends
+            .iter()
+            .map(|(n, end)| (tp(Path::Drain, *n), *end))
+            .collect();
+        self.engine.handle_end_offsets(&ends, self.now());
+        self.effects()
+    }
+
+    pub(super) fn failed(&mut self, partition: i32) -> Vec<String> {
+        let tp = tp(Path::Drain, partition);
+        self.engine
+            .handle_partition_failed(Path::Drain, &tp, self.now());
         self.effects()
     }
 

@@ -184,17 +184,22 @@ fn the_first_pass_waits_for_the_assignment_and_the_next_for_the_interval() {
     let mut rig = Rig::new(Config::default());
     assert_eq!(rig.after_ms(600_000), NONE);
     rig.assigned(Drain, &[0, 1]);
+    let effects = rig.effects();
     assert_eq!(
-        rig.effects(),
-        ["DrainStarted"],
-        "partitions are fetched from the start"
+        effects,
+        ["DrainStarted", "ends of 0 1"],
+        "fetched from the start"
     );
+    rig.ends(&[(0, 0), (1, 0)]);
     assert_eq!(rig.end(0, 0), ["pause drain 0"]);
     rig.after_ms(5_000);
     assert_eq!(rig.end(1, 0), ["DrainFinished 0: 0 0 0", "pause drain 1"]);
     assert_eq!(rig.wait_ms(), Some(300_000), "from its end");
     assert_eq!(rig.after_ms(299_999), NONE);
-    assert_eq!(rig.after_ms(1), ["DrainStarted", "resume drain 0 1"]);
+    assert_eq!(
+        rig.after_ms(1),
+        ["DrainStarted", "ends of 0 1", "resume drain 0 1"]
+    );
     assert_eq!(rig.wait_ms(), None);
 }
 
@@ -205,16 +210,33 @@ fn a_pass_without_partitions_ends_at_once() {
     assert_eq!(rig.effects(), ["DrainStarted", "DrainFinished 0: 0 0 0"]);
     rig.assigned(Drain, &[0]);
     assert_eq!(rig.effects(), ["pause drain 0"], "until the next pass");
-    assert_eq!(rig.after_ms(300_000), ["DrainStarted", "resume drain 0"]);
+    assert_eq!(
+        rig.after_ms(300_000),
+        ["DrainStarted", "ends of 0", "resume drain 0"]
+    );
 }
 
 #[test]
 fn an_end_seen_in_an_earlier_pass_is_none() {
     let mut rig = Rig::drain(DrainConfig::default(), &[0]);
     rig.end(0, 0);
-    assert_eq!(rig.after_ms(300_000), ["DrainStarted", "resume drain 0"]);
-    assert_eq!(rig.after_ms(1_000), NONE);
+    rig.after_ms(300_000);
+    assert_eq!(rig.ends(&[(0, 0)]), NONE);
     assert_eq!(rig.end(0, 0)[0], "DrainFinished 0: 0 0 0");
+}
+
+/// A consumer that goes on after a pause first tells of the end it knew before.
+#[test]
+fn an_end_from_before_the_pause_is_none() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    rig.end(0, 0);
+    rig.after_ms(300_000);
+    assert_eq!(rig.end(0, 0), NONE, "what came meanwhile is not known yet");
+    assert_eq!(rig.ends(&[(0, 1)]), NONE, "one dead letter");
+    assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
+    rig.verdict(1, Delivered);
+    assert_eq!(rig.committed(2), NONE);
+    assert_eq!(rig.end(0, 1), ["DrainFinished 1: 1 0 0", "pause drain 0"]);
 }
 
 #[test]
@@ -244,9 +266,7 @@ fn a_snapshot_ends_where_the_topic_ended_at_its_start() {
         NONE,
         "the end is not known yet"
     );
-    let ends = [(tp(Drain, 0), 1), (tp(Drain, 1), 0)];
-    rig.engine.handle_end_offsets(&ends, rig.now());
-    assert_eq!(rig.effects(), ["send 1 drain 0@0 retry 1"]);
+    assert_eq!(rig.ends(&[(0, 1), (1, 0)]), ["send 1 drain 0@0 retry 1"]);
     rig.verdict(1, transient());
     rig.forwarded(2, 2);
     assert_eq!(rig.committed(3), ["pause drain 0"], "tried once");
@@ -255,10 +275,9 @@ fn a_snapshot_ends_where_the_topic_ended_at_its_start() {
         rig.after_ms(300_000),
         ["DrainStarted", "ends of 0 1", "resume drain 0 1"]
     );
-    rig.engine
-        .handle_end_offsets(&[(tp(Drain, 0), 3)], rig.now());
+    let next = rig.ends(&[(0, 3)]);
     assert_eq!(
-        rig.effects(),
+        next,
         ["send 4 drain 0@1 retry 1"],
         "what it held is not lost"
     );
@@ -266,18 +285,35 @@ fn a_snapshot_ends_where_the_topic_ended_at_its_start() {
 
 #[test]
 fn a_partition_that_comes_in_mid_pass_joins_it() {
-    let mut rig = Rig::new(Config {
-        drain: Some(snapshot()),
-        ..Config::default()
-    });
-    rig.assigned(Drain, &[0]);
-    rig.effects();
+    let mut rig = Rig::drain(snapshot(), &[0]);
     rig.assigned(Drain, &[1]);
     assert_eq!(rig.effects(), ["ends of 1"]);
-    let ends = [(tp(Drain, 0), 0), (tp(Drain, 1), 0)];
-    rig.engine.handle_end_offsets(&ends, rig.now());
+    assert_eq!(rig.ends(&[(1, 0)]), NONE);
     rig.end(0, 0);
     assert_eq!(rig.end(1, 0)[0], "DrainFinished 0: 0 0 0");
+}
+
+#[test]
+fn a_partition_that_can_not_be_read_on_keeps_no_pass_open() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
+    assert_eq!(rig.failed(0), NONE, "what it has is handled first");
+    rig.verdict(1, Delivered);
+    assert_eq!(rig.committed(2)[0], "DrainFinished 1: 1 0 0");
+}
+
+#[test]
+fn a_partition_that_is_read_on_after_all_belongs_to_the_pass_again() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0, 1]);
+    rig.plain(Drain, 0, &[0]);
+    rig.failed(0);
+    rig.plain(Drain, 0, &[1]);
+    rig.end(1, 0);
+    rig.verdict(1, Delivered);
+    rig.committed(2);
+    rig.verdict(3, Delivered);
+    assert_eq!(rig.committed(4), NONE);
+    assert_eq!(rig.end(0, 2)[0], "DrainFinished 2: 2 0 0");
 }
 
 #[test]
@@ -314,7 +350,12 @@ fn a_record_rests_by_its_count() {
     );
     assert_eq!(
         rig.after_ms(300_000),
-        ["DrainStarted", "send 1 drain 0@0 retry 2", "resume drain 0"]
+        [
+            "DrainStarted",
+            "ends of 0",
+            "send 1 drain 0@0 retry 2",
+            "resume drain 0"
+        ]
     );
 }
 
