@@ -111,17 +111,17 @@ fn fetch(world: &mut World, path: Path) {
 
 fn fetch_one(world: &mut World, path: Path, partition: i32) {
     let now = world.now();
-    let position = world.held[path as usize][&partition].position;
     let most = world.rng.usize(1..=3);
+    let position = world.held[path as usize][&partition].position;
     let left = &world.log(path)[partition as usize][position as usize..];
     let records: Vec<_> = left.iter().take(most).cloned().collect();
+    let held = world.held[path as usize].get_mut(&partition).unwrap();
+    let retold = held.end.filter(|_| std::mem::take(&mut held.retells));
     let tp = tp(path, partition);
-    if records.is_empty() {
-        world
-            .engine
-            .handle_end_of_partition(path, &tp, position, now);
+    if let Some(end) = retold.or(records.is_empty().then_some(position)) {
+        held.end = Some(end);
+        world.engine.handle_end_of_partition(path, &tp, end, now);
     } else {
-        let held = world.held[path as usize].get_mut(&partition).unwrap();
         held.position += records.len() as i64;
         let chunk = Chunk(records.into_iter().map(Ok).collect());
         world.engine.handle_records(path, &tp, chunk, now);

@@ -23,6 +23,10 @@ pub(super) struct Held {
     pub(super) revoking: bool,
     /// Which assignment of the partition this is.
     pub(super) term: u64,
+    /// The end that was told last.
+    pub(super) end: Option<i64>,
+    /// True where it is to be told again, as after a pause.
+    pub(super) retells: bool,
 }
 
 /// An effect that waits for its answer.
@@ -51,6 +55,8 @@ pub(super) struct World {
     source: Vec<Vec<Record>>,
     dead: Vec<Vec<Record>>,
     permanent: Vec<Vec<Record>>,
+    /// What a pass of the drain began with: partitions, their terms and their ends.
+    pass: Vec<(i32, u64, i64)>,
     terms: u64,
     start: Instant,
 }
@@ -73,6 +79,7 @@ impl World {
             source: logs(PARTITIONS),
             dead: logs(config.dead_letter_partitions),
             permanent: logs(config.permanent_partitions),
+            pass: Vec::new(),
             terms: 0,
             start: Instant::now(),
             config,
@@ -312,6 +319,7 @@ impl World {
             let held = self.held[path as usize].get_mut(&tp.partition).unwrap();
             assert_ne!(held.paused, paused, "{path} {tp} told twice");
             held.paused = paused;
+            held.retells = !paused;
         }
     }
 
@@ -320,7 +328,29 @@ impl World {
             Report::LineStopped { .. } => self.line_stopped = true,
             Report::LineResumed => self.line_stopped = false,
             Report::GaveUp { place, .. } => self.forget(place),
+            Report::DrainStarted => {
+                let held = self.held[Path::Drain as usize].iter();
+                let end = |partition: i32| self.dead[partition as usize].len() as i64;
+                self.pass = held.map(|(n, held)| (*n, held.term, end(*n))).collect();
+            }
+            Report::DrainFinished(summary) if !summary.interrupted => self.check_pass(),
             _ => {}
+        }
+    }
+
+    /// A pass leaves nothing that was there when it began, but for what has to rest.
+    fn check_pass(&self) {
+        let rests = self
+            .config
+            .drain
+            .as_ref()
+            .is_some_and(|drain| !drain.delays.is_empty());
+        for (partition, term, end) in &self.pass {
+            let held = self.held[Path::Drain as usize].get(partition);
+            let stayed = held.is_some_and(|held| held.term == *term && !held.revoking);
+            let committed = self.committed[Path::Drain as usize].get(partition);
+            let drained = *committed.unwrap_or(&0) >= *end;
+            assert!(drained || rests || !stayed, "{partition} is not drained");
         }
     }
 
