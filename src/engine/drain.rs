@@ -115,14 +115,16 @@ impl Drain {
     /// True if a record at this offset belongs to the pass; one beyond a snapshot's end ends the
     /// part.
     pub(super) fn admits(&mut self, tp: &TopicPartition, offset: i64) -> bool {
-        let is_snapshot = self.config.mode == DrainMode::Snapshot;
+        let mode = self.config.mode;
         let Some(part) = self.part(tp) else {
             return false;
         };
-        if is_snapshot {
-            part.finished |= part.end.is_some_and(|end| offset >= end);
+        match (mode, part.end) {
+            (DrainMode::Snapshot, None) => return false,
+            (DrainMode::Snapshot, Some(end)) if offset >= end => part.finished = true,
+            _ => {}
         }
-        !part.finished && !(is_snapshot && part.end.is_none())
+        !part.finished
     }
 
     /// The pass has nothing more to do in this partition.

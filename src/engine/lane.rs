@@ -22,35 +22,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::RecordSource;
-use super::dead_letter::Attempts;
-use super::effect::{Destination, Ticket};
+use super::effect::Ticket;
+use super::task::{Forward, Task};
 use super::timing::{OnceAMinute, after, retry_delay};
-use crate::wire::batch::{Record, RecordBody};
 
 /// Chunks a lane holds before its partition is paused: one being worked on, one to go on with.
 const MAX_CHUNKS: usize = 2;
-
-/// A record on its way to the sink.
-#[derive(Clone, Debug)]
-pub(super) struct Task {
-    pub(super) record: Record,
-    pub(super) attempts: Attempts,
-    /// The drain's count of sends before this one, once the record was examined.
-    pub(super) count: Option<u32>,
-    /// Goes before the records of all other partitions: the sink had it wait.
-    pub(super) first: bool,
-}
-
-/// A record on its way to another topic.
-#[derive(Clone, Debug)]
-pub(super) struct Forward {
-    pub(super) offset: i64,
-    pub(super) to: Destination,
-    pub(super) partition: i32,
-    pub(super) body: RecordBody,
-    pub(super) failures: u32,
-    pub(super) reported: OnceAMinute,
-}
 
 #[derive(Debug)]
 enum Head {
@@ -140,13 +117,7 @@ impl<S: RecordSource> Lane<S> {
         while let Some(chunk) = self.chunks.front_mut() {
             match chunk.next() {
                 Some(Ok(record)) => {
-                    let task = Task {
-                        record,
-                        attempts: Attempts::default(),
-                        count: None,
-                        first: false,
-                    };
-                    self.head = Head::Waiting(task, None);
+                    self.head = Head::Waiting(Task::new(record), None);
                     return;
                 }
                 Some(Err(message)) => {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::RecordSource;
 use super::commit::{Commits, Offsets};
 use super::effect::{Path, Place};
-use super::lane::{Lane, Task};
+use super::lane::Lane;
 use super::report::Totals;
+use super::task::Task;
 use super::timing::after;
 use crate::wire::TopicPartition;
 

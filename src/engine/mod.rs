@@ -21,6 +21,7 @@ mod config;
 pub mod dead_letter;
 mod drain;
 mod effect;
+mod forward;
 mod gate;
 pub mod headers;
 mod lane;
@@ -30,6 +31,7 @@ mod policy;
 mod report;
 pub mod run;
 mod settle;
+mod task;
 mod timing;
 mod work;
 

@@ -1,17 +1,14 @@
-//! What happens in a world: answers, good and bad; time; rebalances; crashes; then rest.
+//! What happens in a world: records, answers, time, rebalances, crashes.
 
 use std::time::Duration;
 
+use super::answers::answer;
 use super::ledger::Fate;
-use super::world::{PARTITIONS, Pending, World};
+use super::world::{PARTITIONS, World};
 use super::*;
-use crate::engine::testing::{Chunk, rejected, retry_after, sink_down, transient, unreachable};
-use crate::sink::{Failure, FailureKind, Verdict};
+use crate::engine::testing::Chunk;
 
-const PATHS: [Path; 2] = [Path::Main, Path::Drain];
-
-/// Far more steps than any world takes to come to rest.
-const MOST_STEPS: usize = 50_000;
+pub(super) const PATHS: [Path; 2] = [Path::Main, Path::Drain];
 
 /// The settings of a world.
 pub(super) fn config(seed: u64) -> Config {
@@ -38,7 +35,7 @@ fn pick<'a, T>(rng: &mut fastrand::Rng, of: &'a [T]) -> &'a T {
     &of[rng.usize(..of.len())]
 }
 
-/// One thing happens. Only one world in two has troubles of Kafka's.
+/// One thing happens.
 pub(super) fn happen(world: &mut World) {
     let path = *pick(&mut world.rng, &PATHS);
     if world.stopped {
@@ -47,11 +44,9 @@ pub(super) fn happen(world: &mut World) {
     match world.rng.u32(..100) {
         0..10 => publish(world, path),
         10..35 => fetch(world, path),
-        35..70 => {
-            if !world.pending.is_empty() {
-                let index = world.rng.usize(..world.pending.len());
-                answer(world, index, true);
-            }
+        35..70 if !world.pending.is_empty() => {
+            let index = world.rng.usize(..world.pending.len());
+            answer(world, index, true);
         }
         70..85 => pass_time(world),
         85..92 => assign(world, path),
@@ -61,14 +56,10 @@ pub(super) fn happen(world: &mut World) {
             world.engine.handle_shutdown(now);
             world.follow();
         }
-        97 if has_troubles(world) => restart(world),
-        98.. if has_troubles(world) => lose(world, path),
+        97 if world.troubled => restart(world),
+        98.. if world.troubled => lose(world, path),
         _ => {}
     }
-}
-
-fn has_troubles(world: &World) -> bool {
-    world.config.concurrency > 1
 }
 
 fn publish(world: &mut World, path: Path) {
@@ -109,7 +100,7 @@ fn fetch(world: &mut World, path: Path) {
     fetch_one(world, path, partition);
 }
 
-fn fetch_one(world: &mut World, path: Path, partition: i32) {
+pub(super) fn fetch_one(world: &mut World, path: Path, partition: i32) {
     let now = world.now();
     let most = world.rng.usize(1..=3);
     let position = world.held[path as usize][&partition].position;
@@ -150,7 +141,7 @@ fn pass_time(world: &mut World) {
     world.follow();
 }
 
-fn unowned(world: &World, path: Path) -> Vec<i32> {
+pub(super) fn unowned(world: &World, path: Path) -> Vec<i32> {
     let partitions = world.log(path).len() as i32;
     (0..partitions)
         .filter(|n| !world.held[path as usize].contains_key(n))
@@ -194,7 +185,7 @@ fn lose(world: &mut World, path: Path) {
 }
 
 /// The process ends as it is, and another begins. What was in flight may have arrived.
-fn restart(world: &mut World) {
+pub(super) fn restart(world: &mut World) {
     for pending in std::mem::take(&mut world.pending) {
         let arrives = world.rng.bool();
         match pending.effect {
@@ -227,210 +218,4 @@ fn restart(world: &mut World) {
     world.stopped = false;
     world.line_stopped = false;
     world.closed_until = Duration::ZERO;
-}
-
-/// Answers something that is under way, badly at times if there may be trouble.
-fn answer(world: &mut World, index: usize, trouble: bool) {
-    let pending = world.pending.swap_remove(index);
-    let now = world.now();
-    match pending.effect.clone() {
-        Effect::Send {
-            ticket,
-            place,
-            record,
-            ..
-        } => {
-            let verdict = verdict(world, &record, trouble);
-            let down = matches!(verdict, Verdict::SinkDown(_));
-            if verdict == Verdict::Delivered {
-                world
-                    .ledger
-                    .delivered(place.path, place.tp.partition, &record);
-                world.totals[place.path as usize].delivered += u64::from(pending.term.is_some());
-            }
-            if let Verdict::RetryAfter(wait, _) = &verdict {
-                world.closed_until = world.closed_until.max(world.elapsed + *wait);
-            }
-            world.engine.handle_verdict(ticket, verdict, now);
-            world.follow();
-            assert!(!down || world.line_stopped || world.stopped);
-            return;
-        }
-        Effect::Forward { .. } => answer_forward(world, &pending, trouble),
-        Effect::Commit { .. } => answer_commit(world, &pending, trouble),
-        Effect::Probe => {
-            let down = Failure::new(FailureKind::Unauthorized, "401");
-            let result = if trouble && world.rng.bool() {
-                Err(down)
-            } else {
-                Ok(())
-            };
-            world.engine.handle_probe(result, now);
-        }
-        Effect::QueryEndOffsets { partitions } => {
-            let log = world.log(Path::Drain);
-            let ends: Vec<_> = partitions
-                .iter()
-                .map(|tp| (tp.clone(), log[tp.partition as usize].len() as i64))
-                .collect();
-            world.engine.handle_end_offsets(&ends, now);
-        }
-        effect => unreachable!("{effect:?} needs no answer"),
-    }
-    world.follow();
-}
-
-fn verdict(world: &mut World, record: &Record, trouble: bool) -> Verdict {
-    if trouble {
-        match world.rng.u32(..30) {
-            0 => return sink_down(),
-            1 => return retry_after(world.rng.u64(..5)),
-            2..5 => return unreachable(),
-            _ => {}
-        }
-    }
-    match world.ledger.fate(record) {
-        Fate::Fine => Verdict::Delivered,
-        Fate::Flaky if world.rng.bool() => Verdict::Delivered,
-        Fate::Flaky | Fate::Broken => transient(),
-        Fate::Poison => rejected(),
-    }
-}
-
-fn answer_forward(world: &mut World, pending: &Pending, trouble: bool) {
-    let Effect::Forward {
-        ticket,
-        place,
-        offset,
-        to,
-        partition,
-        body,
-    } = &pending.effect
-    else {
-        return;
-    };
-    let failure = |in_doubt| ForwardFailure {
-        message: "no leader".into(),
-        in_doubt,
-    };
-    let luck = if trouble { world.rng.u32(..10) } else { 9 };
-    let result = match luck {
-        0 if has_troubles(world) => {
-            world.ledger.may_repeat();
-            world.write(*to, *partition, body);
-            Err(failure(true))
-        }
-        0..=2 => Err(failure(false)),
-        _ => Ok(world.write(*to, *partition, body)),
-    };
-    if result.is_ok() {
-        world
-            .ledger
-            .settled(place.path, place.tp.partition, *offset);
-    }
-    if result.is_ok() && pending.term.is_some() {
-        let totals = &mut world.totals[place.path as usize];
-        match to {
-            Destination::DeadLetter => totals.dead_lettered += 1,
-            Destination::Permanent => totals.permanent += 1,
-        }
-    }
-    let now = world.now();
-    world.engine.handle_forwarded(*ticket, result, now);
-}
-
-/// The group refuses the commit of a partition that is another's.
-fn answer_commit(world: &mut World, pending: &Pending, trouble: bool) {
-    let Effect::Commit {
-        ticket,
-        path,
-        offsets,
-    } = &pending.effect
-    else {
-        return;
-    };
-    let held = &world.held[*path as usize];
-    let owned = offsets
-        .iter()
-        .all(|(tp, _)| held.contains_key(&tp.partition));
-    let luck = if trouble { world.rng.u32(..20) } else { 9 };
-    let kind = match luck {
-        _ if !owned => Some(CommitFailureKind::Fenced),
-        0 => Some(CommitFailureKind::Fenced),
-        1..4 => Some(CommitFailureKind::Retriable),
-        _ => None,
-    };
-    if owned && (kind.is_none() || luck == 1) {
-        for (tp, next) in offsets {
-            world.committed[*path as usize].insert(tp.partition, *next);
-        }
-    }
-    let message = String::from("refused");
-    let result = kind.map_or(Ok(()), |kind| Err(CommitFailure { kind, message }));
-    let now = world.now();
-    world.engine.handle_committed(*ticket, result, now);
-}
-
-impl World {
-    /// Lets all troubles end and all work be done.
-    pub(super) fn come_to_rest(&mut self) {
-        for _ in 0..MOST_STEPS {
-            if self.stopped {
-                restart(self);
-            }
-            for path in PATHS {
-                let unowned = unowned(self, path);
-                if !unowned.is_empty() {
-                    self.assign(path, &unowned);
-                }
-            }
-            if !self.pending.is_empty() {
-                answer(self, 0, false);
-            } else if !self.fetch_all() {
-                if self.is_at_rest() {
-                    return;
-                }
-                self.elapsed = self.next_timeout();
-                let now = self.now();
-                self.engine.handle_timeout(now);
-                self.follow();
-            }
-        }
-        panic!("this world never comes to rest");
-    }
-
-    fn next_timeout(&self) -> Duration {
-        let now = self.now().at;
-        let at = self
-            .engine
-            .poll_timeout()
-            .expect("work is left, and nothing will happen");
-        self.elapsed + at.saturating_duration_since(now)
-    }
-
-    /// Hands over what every partition has, or that it has no more; true if there was any.
-    fn fetch_all(&mut self) -> bool {
-        let mut any = false;
-        for path in PATHS {
-            let partitions: Vec<i32> = self.held[path as usize].keys().copied().collect();
-            for partition in partitions {
-                let held = self.held[path as usize].get(&partition);
-                let Some(held) = held.filter(|held| !held.paused && !held.revoking) else {
-                    continue;
-                };
-                let end = self.log(path)[partition as usize].len() as i64;
-                any |= held.position < end;
-                fetch_one(self, path, partition);
-            }
-        }
-        any || !self.pending.is_empty()
-    }
-
-    fn is_at_rest(&self) -> bool {
-        PATHS.iter().all(|path| {
-            let log = self.log(*path).iter().enumerate();
-            log.map(|(n, log)| (n as i32, log.len() as i64))
-                .all(|(n, end)| end == *self.committed[*path as usize].get(&n).unwrap_or(&0))
-        })
-    }
 }

@@ -1,6 +1,8 @@
 //! Scenarios, each a list of events with the effects they have.
 
 mod drain;
+mod forwards;
 mod leaving;
 mod main_path;
+mod passes;
 mod the_line;

@@ -1,94 +1,25 @@
-//! What the engine's tests share: records, a lazy source of them, and an engine whose effects
-//! read as short lines.
+//! An engine whose effects read as short lines.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::effect::Ticket;
-use super::*;
-use crate::sink::{Failure, FailureKind, Verdict};
+use super::{Chunk, WALL_MS, record_with_headers, tp};
+use crate::engine::effect::Ticket;
+use crate::engine::*;
+use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
-use crate::wire::batch::{Header, RecordBody, TimestampType};
-
-/// When the tests' wall clock starts.
-pub(super) const WALL_MS: i64 = 1_700_000_000_000;
-
-/// A record with these headers.
-pub(super) fn record_with_headers(offset: i64, headers: &[Header<'_>]) -> Record {
-    Record {
-        offset,
-        timestamp: 1_000,
-        timestamp_type: TimestampType::CreateTime,
-        body: RecordBody::new(Some(b"key"), Some(b"value"), headers),
-    }
-}
-
-/// A record that was drained this many times.
-pub(super) fn dead_letter(offset: i64, count: &str) -> Record {
-    record_with_headers(offset, &[(b"retry-count", Some(count.as_bytes()))])
-}
-
-/// Records, or bytes that can't be read.
-pub(super) struct Chunk(pub(super) VecDeque<Result<Record, String>>);
-
-impl RecordSource for Chunk {
-    fn next(&mut self) -> Option<Result<Record, String>> {
-        self.0.pop_front()
-    }
-}
-
-impl<const N: usize> From<[Record; N]> for Chunk {
-    fn from(records: [Record; N]) -> Self {
-        Self(records.map(Ok).into())
-    }
-}
-
-/// Any failure that counts.
-pub(super) fn transient() -> Verdict {
-    Verdict::Transient(Failure::new(FailureKind::ServerError, "503"))
-}
-
-/// The sink was not reached.
-pub(super) fn unreachable() -> Verdict {
-    Verdict::Transient(Failure::new(FailureKind::Unreachable, "refused"))
-}
-
-/// The sink asks to wait.
-pub(super) fn retry_after(seconds: u64) -> Verdict {
-    let failure = Failure::new(FailureKind::RateLimited, "429");
-    Verdict::RetryAfter(Duration::from_secs(seconds), failure)
-}
-
-/// The sink refuses our credentials.
-pub(super) fn sink_down() -> Verdict {
-    Verdict::SinkDown(Failure::new(FailureKind::Unauthorized, "401"))
-}
-
-/// The sink refuses the record.
-pub(super) fn rejected() -> Verdict {
-    Verdict::Rejected(Failure::new(FailureKind::BadRequest, "400"))
-}
-
-/// A partition of the one topic of a path.
-pub(super) fn tp(path: Path, partition: i32) -> TopicPartition {
-    let topic = match path {
-        Path::Main => "pay",
-        Path::Drain => "pay.DLQ",
-    };
-    TopicPartition::new(topic, partition)
-}
+use crate::wire::batch::RecordBody;
 
 /// An engine, its clock and the effects it had.
-pub(super) struct Rig {
-    pub(super) engine: Engine<Chunk>,
+pub(in crate::engine) struct Rig {
+    pub(in crate::engine) engine: Engine<Chunk>,
     start: Instant,
     elapsed: Duration,
     /// The bodies of all forwards so far.
-    pub(super) bodies: Vec<RecordBody>,
+    pub(in crate::engine) bodies: Vec<RecordBody>,
 }
 
 impl Rig {
-    pub(super) fn new(config: Config) -> Self {
+    pub(in crate::engine) fn new(config: Config) -> Self {
         Self {
             engine: Engine::new(config),
             start: Instant::now(),
@@ -98,7 +29,7 @@ impl Rig {
     }
 
     /// One without a drain, that has these partitions of the main path.
-    pub(super) fn main(config: Config, partitions: &[i32]) -> Self {
+    pub(in crate::engine) fn main(config: Config, partitions: &[i32]) -> Self {
         let mut rig = Self::new(Config {
             drain: None,
             ..config
@@ -110,7 +41,7 @@ impl Rig {
 
     /// One that has these partitions of the dead-letter topic, all empty, and has begun its first
     /// pass.
-    pub(super) fn drain(drain: DrainConfig, partitions: &[i32]) -> Self {
+    pub(in crate::engine) fn drain(drain: DrainConfig, partitions: &[i32]) -> Self {
         let mut rig = Self::new(Config {
             drain: Some(drain),
             ..Config::default()
@@ -122,7 +53,7 @@ impl Rig {
         rig
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(in crate::engine) fn now(&self) -> Moment {
         Moment {
             at: self.start + self.elapsed,
             wall_ms: WALL_MS + self.elapsed.as_millis() as i64,
@@ -130,36 +61,36 @@ impl Rig {
     }
 
     /// Lets time pass.
-    pub(super) fn after_ms(&mut self, ms: u64) -> Vec<String> {
+    pub(in crate::engine) fn after_ms(&mut self, ms: u64) -> Vec<String> {
         self.elapsed += Duration::from_millis(ms);
         self.engine.handle_timeout(self.now());
         self.effects()
     }
 
     /// Milliseconds until the engine wants to be called.
-    pub(super) fn wait_ms(&self) -> Option<u128> {
+    pub(in crate::engine) fn wait_ms(&self) -> Option<u128> {
         let at = self.engine.poll_timeout()?;
         Some((at - self.now().at).as_millis())
     }
 
-    pub(super) fn assigned(&mut self, path: Path, partitions: &[i32]) {
+    pub(in crate::engine) fn assigned(&mut self, path: Path, partitions: &[i32]) {
         let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
         self.engine.handle_assigned(path, partitions, self.now());
     }
 
-    pub(super) fn revoking(&mut self, path: Path, partitions: &[i32]) -> Vec<String> {
+    pub(in crate::engine) fn revoking(&mut self, path: Path, partitions: &[i32]) -> Vec<String> {
         let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
         self.engine.handle_revoking(path, partitions, self.now());
         self.effects()
     }
 
-    pub(super) fn lost(&mut self, path: Path, partition: i32) -> Vec<String> {
+    pub(in crate::engine) fn lost(&mut self, path: Path, partition: i32) -> Vec<String> {
         self.engine
             .handle_lost(path, &[tp(path, partition)], self.now());
         self.effects()
     }
 
-    pub(super) fn records(
+    pub(in crate::engine) fn records(
         &mut self,
         path: Path,
         partition: i32,
@@ -171,7 +102,12 @@ impl Rig {
     }
 
     /// Plain records at these offsets.
-    pub(super) fn plain(&mut self, path: Path, partition: i32, offsets: &[i64]) -> Vec<String> {
+    pub(in crate::engine) fn plain(
+        &mut self,
+        path: Path,
+        partition: i32,
+        offsets: &[i64],
+    ) -> Vec<String> {
         let records = offsets
             .iter()
             .map(|offset| Ok(record_with_headers(*offset, &[])));
@@ -179,7 +115,7 @@ impl Rig {
         self.records(path, partition, chunk)
     }
 
-    pub(super) fn end(&mut self, partition: i32, offset: i64) -> Vec<String> {
+    pub(in crate::engine) fn end(&mut self, partition: i32, offset: i64) -> Vec<String> {
         let tp = tp(Path::Drain, partition);
         self.engine
             .handle_end_of_partition(Path::Drain, &tp, offset, self.now());
@@ -187,7 +123,7 @@ impl Rig {
     }
 
     /// The end offsets that were asked for.
-    pub(super) fn ends(&mut self, ends: &[(i32, i64)]) -> Vec<String> {
+    pub(in crate::engine) fn ends(&mut self, ends: &[(i32, i64)]) -> Vec<String> {
         let ends: Vec<_> = ends
             .iter()
             .map(|(n, end)| (tp(Path::Drain, *n), *end))
@@ -196,26 +132,26 @@ impl Rig {
         self.effects()
     }
 
-    pub(super) fn failed(&mut self, partition: i32) -> Vec<String> {
+    pub(in crate::engine) fn failed(&mut self, partition: i32) -> Vec<String> {
         let tp = tp(Path::Drain, partition);
         self.engine
             .handle_partition_failed(Path::Drain, &tp, self.now());
         self.effects()
     }
 
-    pub(super) fn verdict(&mut self, ticket: u64, verdict: Verdict) -> Vec<String> {
+    pub(in crate::engine) fn verdict(&mut self, ticket: u64, verdict: Verdict) -> Vec<String> {
         self.engine
             .handle_verdict(Ticket(ticket), verdict, self.now());
         self.effects()
     }
 
-    pub(super) fn forwarded(&mut self, ticket: u64, offset: i64) -> Vec<String> {
+    pub(in crate::engine) fn forwarded(&mut self, ticket: u64, offset: i64) -> Vec<String> {
         self.engine
             .handle_forwarded(Ticket(ticket), Ok(offset), self.now());
         self.effects()
     }
 
-    pub(super) fn not_forwarded(&mut self, ticket: u64, in_doubt: bool) -> Vec<String> {
+    pub(in crate::engine) fn not_forwarded(&mut self, ticket: u64, in_doubt: bool) -> Vec<String> {
         let failure = ForwardFailure {
             message: "no leader".into(),
             in_doubt,
@@ -225,13 +161,17 @@ impl Rig {
         self.effects()
     }
 
-    pub(super) fn committed(&mut self, ticket: u64) -> Vec<String> {
+    pub(in crate::engine) fn committed(&mut self, ticket: u64) -> Vec<String> {
         self.engine
             .handle_committed(Ticket(ticket), Ok(()), self.now());
         self.effects()
     }
 
-    pub(super) fn not_committed(&mut self, ticket: u64, kind: CommitFailureKind) -> Vec<String> {
+    pub(in crate::engine) fn not_committed(
+        &mut self,
+        ticket: u64,
+        kind: CommitFailureKind,
+    ) -> Vec<String> {
         let message = "refused".into();
         let failure = CommitFailure { kind, message };
         self.engine
@@ -239,18 +179,18 @@ impl Rig {
         self.effects()
     }
 
-    pub(super) fn probed(&mut self, result: Result<(), Failure>) -> Vec<String> {
+    pub(in crate::engine) fn probed(&mut self, result: Result<(), Failure>) -> Vec<String> {
         self.engine.handle_probe(result, self.now());
         self.effects()
     }
 
-    pub(super) fn shutdown(&mut self) -> Vec<String> {
+    pub(in crate::engine) fn shutdown(&mut self) -> Vec<String> {
         self.engine.handle_shutdown(self.now());
         self.effects()
     }
 
     /// The effects since the last call, a line each.
-    pub(super) fn effects(&mut self) -> Vec<String> {
+    pub(in crate::engine) fn effects(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(effect) = self.engine.poll_effect() {
             if let Effect::Forward { body, .. } = &effect {

@@ -1,0 +1,115 @@
+//! The rules that every effect must keep.
+
+use super::world::{Pending, World};
+use super::*;
+use crate::wire::TopicPartition;
+use crate::wire::batch::{Header, RecordBody};
+
+impl World {
+    /// Only what is owned is worked on, one record a partition; in the drain, each after the
+    /// commit of the one before.
+    pub(super) fn check_start(&self, place: &Place, offset: i64) -> u64 {
+        let committed = self.committed[place.path as usize].get(&place.tp.partition);
+        assert!(place.path == Path::Main || *committed.unwrap_or(&0) >= offset);
+        let term = self.held[place.path as usize][&place.tp.partition].term;
+        let busy = self.pending.iter().any(|pending| {
+            let same = match &pending.effect {
+                Effect::Send { place: other, .. } | Effect::Forward { place: other, .. } => {
+                    other == place
+                }
+                _ => false,
+            };
+            same && pending.term == Some(term)
+        });
+        assert!(!busy, "two records of {place:?} in flight");
+        term
+    }
+
+    pub(super) fn check_send(&mut self, place: &Place, record: &Record, retry: Option<u32>) {
+        let (path, partition) = (place.path, place.tp.partition);
+        assert!(
+            !self.held[path as usize][&partition].revoking,
+            "a start while leaving"
+        );
+        assert!(!self.line_stopped, "a send while the line is stopped");
+        assert!(
+            self.elapsed >= self.closed_until,
+            "a send while the line is held"
+        );
+        let settled = self.ledger.is_settled_below(path, partition, record.offset);
+        assert!(settled, "{place:?}@{} out of order", record.offset);
+        assert_eq!(retry.is_some(), path == Path::Drain);
+        if let (Some(retry), Some(drain)) = (retry, &self.config.drain) {
+            assert!(retry <= drain.max_retries);
+        }
+        let sends = |pending: &&Pending| matches!(&pending.effect, Effect::Send { place, .. } if place.path == path);
+        let slots = match path {
+            Path::Main => self.config.concurrency,
+            Path::Drain => 1,
+        };
+        assert!(self.pending.iter().filter(sends).count() < slots);
+        self.totals[path as usize].sent += 1;
+    }
+
+    /// Key, value and foreign headers are unchanged, and the count rises with each try.
+    pub(super) fn check_forward(
+        &self,
+        place: &Place,
+        offset: i64,
+        to: Destination,
+        body: &RecordBody,
+    ) {
+        let log = &self.log(place.path)[place.tp.partition as usize];
+        let record = log[offset as usize].as_ref();
+        assert_eq!(body.value(), record.value());
+        assert_eq!(body.key(), record.key());
+        let foreign = |header: &Header<'_>| header.0.starts_with(b"x-");
+        let kept: Vec<_> = body.headers().filter(foreign).collect();
+        let given: Vec<_> = record.headers().filter(foreign).collect();
+        assert_eq!(kept, given);
+        if place.path == Path::Drain {
+            let drain = self.config.drain.as_ref().unwrap();
+            let before = headers::retry_count(&record).unwrap_or(0);
+            let count = body.headers().find_last(b"retry-count").unwrap().unwrap();
+            let count: u32 = std::str::from_utf8(count).unwrap().parse().unwrap();
+            match to {
+                Destination::DeadLetter => {
+                    assert_eq!(count, before + 1);
+                    assert!(count <= drain.max_retries);
+                }
+                Destination::Permanent if before >= drain.max_retries => assert_eq!(count, before),
+                Destination::Permanent => assert_eq!(count, before + 1),
+            }
+        }
+    }
+
+    /// Nothing is committed that has not come to an end.
+    pub(super) fn check_commit(&self, path: Path, offsets: &[(TopicPartition, i64)]) {
+        let busy = |pending: &Pending| matches!(pending.effect, Effect::Commit { path: p, .. } if p == path);
+        assert!(!self.pending.iter().any(busy), "two commits at once");
+        for (tp, next) in offsets {
+            assert!(
+                self.held[path as usize].contains_key(&tp.partition),
+                "{tp} is another's"
+            );
+            let settled = self.ledger.is_settled_below(path, tp.partition, *next);
+            assert!(settled, "{path} {tp}={next}: not all of it is done");
+        }
+    }
+
+    /// A pass leaves nothing that was there when it began, but for what has to rest.
+    pub(super) fn check_pass(&self) {
+        let rests = self
+            .config
+            .drain
+            .as_ref()
+            .is_some_and(|drain| !drain.delays.is_empty());
+        for (partition, term, end) in &self.pass {
+            let held = self.held[Path::Drain as usize].get(partition);
+            let stayed = held.is_some_and(|held| held.term == *term && !held.revoking);
+            let committed = self.committed[Path::Drain as usize].get(partition);
+            let drained = *committed.unwrap_or(&0) >= *end;
+            assert!(drained || rests || !stayed, "{partition} is not drained");
+        }
+    }
+}

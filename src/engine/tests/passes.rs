@@ -1,0 +1,266 @@
+//! When a pass of the drain begins and ends.
+
+use std::time::Duration;
+
+use super::super::testing::*;
+use super::super::*;
+use crate::sink::Verdict::Delivered;
+use Path::Drain;
+
+const NONE: [&str; 0] = [];
+
+fn snapshot() -> DrainConfig {
+    DrainConfig {
+        mode: DrainMode::Snapshot,
+        ..DrainConfig::default()
+    }
+}
+
+#[test]
+fn the_first_pass_waits_for_the_assignment_and_the_next_for_the_interval() {
+    let mut rig = Rig::new(Config::default());
+    assert_eq!(rig.after_ms(600_000), NONE);
+    rig.assigned(Drain, &[0, 1]);
+    let effects = rig.effects();
+    assert_eq!(
+        effects,
+        ["DrainStarted", "ends of 0 1"],
+        "fetched from the start"
+    );
+    rig.ends(&[(0, 0), (1, 0)]);
+    assert_eq!(rig.end(0, 0), ["pause drain 0"]);
+    rig.after_ms(5_000);
+    assert_eq!(rig.end(1, 0), ["DrainFinished 0: 0 0 0", "pause drain 1"]);
+    assert_eq!(rig.wait_ms(), Some(300_000), "from its end");
+    assert_eq!(rig.after_ms(299_999), NONE);
+    assert_eq!(
+        rig.after_ms(1),
+        ["DrainStarted", "ends of 0 1", "resume drain 0 1"]
+    );
+    assert_eq!(rig.wait_ms(), None);
+}
+
+#[test]
+fn a_pass_without_partitions_ends_at_once() {
+    let mut rig = Rig::new(Config::default());
+    rig.assigned(Drain, &[]);
+    assert_eq!(rig.effects(), ["DrainStarted", "DrainFinished 0: 0 0 0"]);
+    rig.assigned(Drain, &[0]);
+    assert_eq!(rig.effects(), ["pause drain 0"], "until the next pass");
+    assert_eq!(
+        rig.after_ms(300_000),
+        ["DrainStarted", "ends of 0", "resume drain 0"]
+    );
+}
+
+#[test]
+fn an_end_seen_in_an_earlier_pass_is_none() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    rig.end(0, 0);
+    rig.after_ms(300_000);
+    assert_eq!(rig.ends(&[(0, 0)]), NONE);
+    assert_eq!(rig.end(0, 0)[0], "DrainFinished 0: 0 0 0");
+}
+
+/// A consumer that goes on after a pause first tells of the end it knew before.
+#[test]
+fn an_end_from_before_the_pause_is_none() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    rig.end(0, 0);
+    rig.after_ms(300_000);
+    assert_eq!(rig.end(0, 0), NONE, "what came meanwhile is not known yet");
+    assert_eq!(rig.ends(&[(0, 1)]), NONE, "one dead letter");
+    assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
+    rig.verdict(1, Delivered);
+    assert_eq!(rig.committed(2), NONE);
+    assert_eq!(rig.end(0, 1), ["DrainFinished 1: 1 0 0", "pause drain 0"]);
+}
+
+#[test]
+fn an_end_seen_before_the_last_records_is_none() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0, 1]);
+    rig.plain(Drain, 1, &[0]);
+    rig.end(0, 0);
+    assert_eq!(rig.end(1, 1), NONE);
+    rig.plain(Drain, 1, &[1]);
+    rig.verdict(1, Delivered);
+    rig.committed(2);
+    rig.verdict(3, Delivered);
+    assert_eq!(rig.committed(4), NONE);
+    assert_eq!(rig.end(1, 2)[0], "DrainFinished 2: 2 0 0");
+}
+
+#[test]
+fn a_snapshot_ends_where_the_topic_ended_at_its_start() {
+    let mut rig = Rig::new(Config {
+        drain: Some(snapshot()),
+        ..Config::default()
+    });
+    rig.assigned(Drain, &[0, 1]);
+    assert_eq!(rig.effects(), ["DrainStarted", "ends of 0 1"]);
+    assert_eq!(
+        rig.plain(Drain, 0, &[0, 1]),
+        NONE,
+        "the end is not known yet"
+    );
+    assert_eq!(rig.ends(&[(0, 1), (1, 0)]), ["send 1 drain 0@0 retry 1"]);
+    rig.verdict(1, transient());
+    rig.forwarded(2, 2);
+    assert_eq!(rig.committed(3), ["pause drain 0"], "tried once");
+    assert_eq!(rig.end(1, 0), ["DrainFinished 1: 0 1 0", "pause drain 1"]);
+    assert_eq!(
+        rig.after_ms(300_000),
+        ["DrainStarted", "ends of 0 1", "resume drain 0 1"]
+    );
+    let next = rig.ends(&[(0, 3)]);
+    assert_eq!(
+        next,
+        ["send 4 drain 0@1 retry 1"],
+        "what it held is not lost"
+    );
+}
+
+#[test]
+fn a_partition_that_comes_in_mid_pass_joins_it() {
+    let mut rig = Rig::drain(snapshot(), &[0]);
+    rig.assigned(Drain, &[1]);
+    assert_eq!(rig.effects(), ["ends of 1"]);
+    assert_eq!(rig.ends(&[(1, 0)]), NONE);
+    rig.end(0, 0);
+    assert_eq!(rig.end(1, 0)[0], "DrainFinished 0: 0 0 0");
+}
+
+#[test]
+fn a_partition_that_can_not_be_read_on_keeps_no_pass_open() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
+    assert_eq!(rig.failed(0), NONE, "what it has is handled first");
+    rig.verdict(1, Delivered);
+    assert_eq!(rig.committed(2)[0], "DrainFinished 1: 1 0 0");
+}
+
+#[test]
+fn a_partition_that_is_read_on_after_all_belongs_to_the_pass_again() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0, 1]);
+    rig.plain(Drain, 0, &[0]);
+    rig.failed(0);
+    rig.plain(Drain, 0, &[1]);
+    rig.end(1, 0);
+    rig.verdict(1, Delivered);
+    rig.committed(2);
+    rig.verdict(3, Delivered);
+    assert_eq!(rig.committed(4), NONE);
+    assert_eq!(rig.end(0, 2)[0], "DrainFinished 2: 2 0 0");
+}
+
+#[test]
+fn a_partition_that_goes_in_mid_pass_leaves_it() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0, 1]);
+    rig.plain(Drain, 1, &[0]);
+    rig.end(0, 0);
+    assert_eq!(rig.lost(Drain, 1), ["DrainFinished 1: 0 0 0"]);
+    assert_eq!(rig.verdict(1, transient()), NONE, "it is another's");
+}
+
+#[test]
+fn a_record_rests_by_its_count() {
+    let drain = DrainConfig {
+        delays: vec![
+            Duration::ZERO,
+            Duration::from_secs(60),
+            Duration::from_secs(3600),
+        ],
+        ..DrainConfig::default()
+    };
+    let mut rig = Rig::drain(drain, &[0]);
+    let failed = (WALL_MS - 59_000).to_string();
+    let headers: [(&[u8], Option<&[u8]>); 2] = [
+        (b"retry-count", Some(b"1")),
+        (
+            headers::LAST_FAILURE_TIME.as_bytes(),
+            Some(failed.as_bytes()),
+        ),
+    ];
+    assert_eq!(
+        rig.records(Drain, 0, [record_with_headers(0, &headers)]),
+        ["DrainFinished 0: 0 0 0", "pause drain 0"]
+    );
+    assert_eq!(
+        rig.after_ms(300_000),
+        [
+            "DrainStarted",
+            "ends of 0",
+            "send 1 drain 0@0 retry 2",
+            "resume drain 0"
+        ]
+    );
+}
+
+#[test]
+fn a_forward_that_fails_keeps_the_pass_open() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    rig.plain(Drain, 0, &[0]);
+    rig.verdict(1, transient());
+    assert_eq!(rig.not_forwarded(2, false), ["PartitionStuck 0 no leader"]);
+    assert_eq!(rig.end(0, 1), NONE);
+    assert_eq!(rig.after_ms(100), ["forward 3 drain 0 to dead-letter 0"]);
+}
+
+#[test]
+fn bytes_that_are_no_records_do_not_keep_it_open() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    let chunk = Chunk([Err("bad batch".to_owned())].into());
+    let lines = rig.records(Drain, 0, chunk);
+    let finished = "DrainFinished 0: 0 0 0";
+    assert_eq!(
+        lines,
+        [finished, "PartitionStuck 0 bad batch", "pause drain 0"]
+    );
+}
+
+#[test]
+fn one_shot_is_one_pass() {
+    let drain = DrainConfig {
+        one_shot: true,
+        ..DrainConfig::default()
+    };
+    let mut rig = Rig::drain(drain, &[0]);
+    rig.plain(Drain, 0, &[0]);
+    rig.verdict(1, Delivered);
+    rig.committed(2);
+    assert_eq!(rig.end(0, 1), ["DrainFinished 1: 1 0 0", "stopped"]);
+    assert_eq!(rig.wait_ms(), None);
+}
+
+#[test]
+fn one_shot_does_not_wait_for_a_sink_that_is_down() {
+    let drain = DrainConfig {
+        one_shot: true,
+        ..DrainConfig::default()
+    };
+    let mut rig = Rig::drain(drain, &[0]);
+    rig.plain(Drain, 0, &[0]);
+    assert_eq!(
+        rig.verdict(1, sink_down()),
+        [
+            "LineStopped unauthorized: 401",
+            "DrainFinished 1: 0 0 0 interrupted",
+            "stopped"
+        ]
+    );
+}
+
+#[test]
+fn no_interval_is_no_busy_loop() {
+    let drain = DrainConfig {
+        interval: Duration::ZERO,
+        ..DrainConfig::default()
+    };
+    let mut rig = Rig::new(Config {
+        drain: Some(drain),
+        ..Config::default()
+    });
+    rig.assigned(Drain, &[]);
+    assert_eq!(rig.effects().len(), 2);
+    assert_eq!(rig.wait_ms(), Some(100));
+}
