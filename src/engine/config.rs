@@ -27,7 +27,9 @@ pub struct Config {
     pub drain: Option<DrainConfig>,
     /// The wait before each probe of a sink that is down.
     pub probe_interval: Duration,
-    /// How long sends and forwards of revoked partitions may take to finish.
+    /// How long sends and forwards of revoked partitions may take to finish. Longer than a send
+    /// may take, or a rebalance during a slow one means that it is made twice; and, with the 5 s
+    /// that the last commit may take, shorter than the group's rebalance timeout.
     pub revoke_timeout: Duration,
     /// How long sends and forwards may take to finish at shutdown.
     pub shutdown_timeout: Duration,
@@ -45,7 +47,7 @@ impl Default for Config {
             final_destination: Destination::Permanent,
             drain: Some(DrainConfig::default()),
             probe_interval: Duration::from_secs(10),
-            revoke_timeout: Duration::from_secs(5),
+            revoke_timeout: Duration::from_secs(40),
             shutdown_timeout: Duration::from_secs(10),
         }
     }

@@ -117,18 +117,18 @@ impl<S: RecordSource> Engine<S> {
     /// partition is gone.
     pub(super) fn judge(&mut self, ticket: Ticket, place: &Place, verdict: Verdict, now: Moment) {
         let lane = self.lanes(place.path).get_mut(&place.tp);
-        let task = lane.and_then(|lane| lane.take_sent(ticket));
-        let mut attempts = task
-            .as_ref()
-            .map_or_else(Attempts::default, |task| task.attempts.clone());
-        let step = policy::step(&self.config, place.path, verdict, &mut attempts, now);
+        let mut task = lane.and_then(|lane| lane.take_sent(ticket));
+        let mut nobodys = Attempts::default();
+        let attempts = task
+            .as_mut()
+            .map_or(&mut nobodys, |task| &mut task.attempts);
+        let step = policy::step(&self.config, place.path, verdict, attempts, now);
         if let Step::Held(hold) = &step {
             self.close_line(hold.clone(), now);
         }
         let Some(mut task) = task else {
             return;
         };
-        task.attempts = attempts;
         match step {
             Step::Done => self.delivered(place, &task),
             Step::Again(wait) => self.wait(place, task, Some(after(now.at, wait))),

@@ -1,11 +1,20 @@
 //! Partitions that go: revoked, lost, or at shutdown.
 
+use std::time::Duration;
+
 use super::super::testing::*;
 use super::super::*;
 use crate::sink::Verdict::Delivered;
 use Path::{Drain, Main};
 
 const NONE: [&str; 0] = [];
+
+fn five_seconds() -> Config {
+    Config {
+        revoke_timeout: Duration::from_secs(5),
+        ..Config::default()
+    }
+}
 
 #[test]
 fn what_is_in_flight_finishes_and_is_committed_before_the_partition_goes() {
@@ -70,7 +79,7 @@ fn a_last_attempt_that_fails_while_leaving_is_still_forwarded() {
 
 #[test]
 fn what_takes_too_long_is_given_up() {
-    let mut rig = Rig::main(Config::default(), &[0]);
+    let mut rig = Rig::main(five_seconds(), &[0]);
     rig.plain(Main, 0, &[0, 1]);
     rig.verdict(1, Delivered);
     rig.committed(3);
@@ -83,7 +92,7 @@ fn what_takes_too_long_is_given_up() {
 
 #[test]
 fn the_last_commit_is_retried_but_not_for_ever() {
-    let mut rig = Rig::main(Config::default(), &[0]);
+    let mut rig = Rig::main(five_seconds(), &[0]);
     rig.plain(Main, 0, &[0]);
     rig.revoking(Main, &[0]);
     rig.verdict(1, Delivered);
