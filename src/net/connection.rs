@@ -23,6 +23,12 @@ use crate::{Error, ErrorKind};
 
 /// Requests that may wait for the socket before a further caller waits in line.
 const QUEUE: usize = 64;
+/// Requests that may wait for their answers; more stay in the queue.
+const MAX_UNDER_WAY: usize = 256;
+/// Bytes that may wait to be written before another request is taken from the queue.
+const MAX_UNWRITTEN_BYTES: usize = 1 << 20;
+/// How long a peer may take to let itself be told that the stream is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Where the correlation id stands in a request frame: after length, API key and version.
 const CORRELATION_ID: std::ops::Range<usize> = 8..12;
 
@@ -182,7 +188,8 @@ impl Connection {
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         let mut response = self
             .ask_versions(&request, FIRST_API_VERSIONS, deadline)
-            .await?;
+            .await
+            .map_err(not_kafka)?;
         if ErrorCode(response.error_code) == ErrorCode::UNSUPPORTED_VERSION {
             response = self
                 .ask_versions(&ApiVersionsRequest::default(), 0, deadline)
@@ -234,6 +241,14 @@ impl Connection {
     }
 }
 
+/// Before the versions are agreed on, bytes that are not Kafka's say that the peer is none.
+fn not_kafka(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Protocol => Error::new(ErrorKind::Unsupported, error.to_string()),
+        _ => error,
+    }
+}
+
 fn api_key<R: Request>() -> Result<ApiKey, Error> {
     ApiKey::try_from(R::KEY)
         .map_err(|()| Error::new(ErrorKind::Usage, format!("there is no API {}", R::KEY)))
@@ -279,7 +294,8 @@ impl Task {
         while let Ok(waiting) = self.queue.try_recv() {
             let _ = waiting.reply.send(Err(error(false)));
         }
-        let _ = writer.shutdown().await;
+        // Over TLS a close is a message, and a peer that reads nothing would hold it up for ever.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, writer.shutdown()).await;
     }
 
     /// Moves bytes until all handles are gone (`Ok`) or the connection can't be used any more.
@@ -301,7 +317,7 @@ impl Task {
                 written = writer.write_buf(&mut self.output), if self.output.has_remaining() => {
                     written.map_err(|error| self.broken(error))?;
                 }
-                next = self.queue.recv() => match next {
+                next = self.queue.recv(), if self.has_room() => match next {
                     Some(outgoing) => self.accept(outgoing),
                     None => return Ok(()),
                 },
@@ -312,6 +328,11 @@ impl Task {
             }
             idle_until = Instant::now() + self.max_idle;
         }
+    }
+
+    /// A peer that neither reads nor answers has callers wait, not the memory fill.
+    fn has_room(&self) -> bool {
+        self.output.len() < MAX_UNWRITTEN_BYTES && self.pipeline.len() < MAX_UNDER_WAY
     }
 
     fn accept(&mut self, mut outgoing: Outgoing) {
@@ -348,7 +369,7 @@ impl Task {
 
     fn next_frame(&mut self) -> Result<Option<Bytes>, Error> {
         frame::split(&mut self.input, self.max_frame_bytes)
-            .map_err(|error| Error::caused(ErrorKind::Unsupported, self.peer.to_string(), error))
+            .map_err(|error| Error::caused(ErrorKind::Protocol, self.peer.to_string(), error))
     }
 
     fn broken(&self, error: io::Error) -> Error {
@@ -363,3 +384,6 @@ impl Task {
         Error::new(ErrorKind::Protocol, format!("{}: {why}", self.peer))
     }
 }
+
+#[cfg(test)]
+mod tests;

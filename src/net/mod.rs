@@ -6,5 +6,7 @@
 
 pub mod connection;
 pub mod pipeline;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use connection::{Connection, ConnectionConfig};

@@ -97,6 +97,11 @@ impl<T> Pipeline<T> {
         self.under_way.iter().map(|pending| pending.deadline).min()
     }
 
+    /// How many requests are under way.
+    pub fn len(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// True where nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()
