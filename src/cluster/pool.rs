@@ -39,7 +39,7 @@ impl fmt::Display for Node {
     }
 }
 
-type Slots = HashMap<(u64, Node), Arc<tokio::sync::Mutex<Slot>>>;
+type Slots = HashMap<(u64, Node), Arc<Place>>;
 
 /// The connections of one client.
 #[derive(Debug)]
@@ -52,12 +52,21 @@ pub(crate) struct Pool {
     next_bootstrap: AtomicUsize,
 }
 
-/// A place for one connection. Whoever holds its lock makes the connection; the others wait.
+/// A place for one connection. Whoever holds its slot makes the connection; the others wait, and
+/// share what comes of it.
+#[derive(Debug, Default)]
+struct Place {
+    slot: tokio::sync::Mutex<Slot>,
+    /// How many attempts have failed, to be read without the lock.
+    failed: AtomicU64,
+}
+
 #[derive(Debug, Default)]
 struct Slot {
     connection: Option<Connection>,
     address: Option<String>,
     failures: u32,
+    last_failure: Option<Error>,
     not_before: Option<Instant>,
 }
 
@@ -92,10 +101,20 @@ impl Pool {
         node: Node,
         deadline: Instant,
     ) -> Result<Connection, Error> {
-        let slot = self.slots().entry((channel, node)).or_default().clone();
+        let place = self.slots().entry((channel, node)).or_default().clone();
         let connecting = async {
-            let mut slot = slot.lock().await;
-            self.fill(&mut slot, node, deadline).await
+            let before = place.failed.load(Ordering::Relaxed);
+            let mut slot = place.slot.lock().await;
+            if place.failed.load(Ordering::Relaxed) != before
+                && let Some(failure) = &slot.last_failure
+            {
+                return Err(failure.clone());
+            }
+            let made = self.fill(&mut slot, node, deadline).await;
+            if made.is_err() {
+                place.failed.fetch_add(1, Ordering::Relaxed);
+            }
+            made
         };
         match tokio::time::timeout_at(deadline, connecting).await {
             Ok(connection) => connection,
@@ -120,9 +139,10 @@ impl Pool {
         if let Some(not_before) = slot.not_before {
             tokio::time::sleep_until(not_before).await;
         }
-        let limit = deadline.min(Instant::now() + self.config.connection_setup_timeout);
         // The metadata may have changed while this waited.
         let address = self.address(node)?;
+        let setup_ends = Instant::now() + self.config.connection_setup_timeout;
+        let limit = deadline.min(setup_ends);
         let made = match &address {
             Some(address) => self.connect(address, limit).await,
             None => self.connect_bootstrap(limit).await,
@@ -138,8 +158,12 @@ impl Pool {
                 Ok(connection)
             }
             Err(error) => {
-                slot.failures += 1;
+                slot.address = address;
+                slot.failures = slot.failures.saturating_add(1);
                 slot.not_before = Some(Instant::now() + self.backoff(slot.failures));
+                // One who had less time than that says nothing about the broker to the others.
+                slot.last_failure =
+                    (limit == setup_ends || Instant::now() < deadline).then(|| error.clone());
                 Err(error)
             }
         }
@@ -285,12 +309,13 @@ fn all_failed(mut failures: Vec<Error>) -> Error {
 }
 
 impl Slot {
-    /// The connection, where it is open and still to the address that the node has now.
+    /// The connection, where it is open and still to the address that the node has now. Failures
+    /// at another address say nothing about this one.
     fn usable(&mut self, address: Option<&str>) -> Option<Connection> {
-        let same_place = self.address.as_deref() == address;
-        if !same_place || !self.connection.as_ref().is_some_and(Connection::is_open) {
-            self.connection = None;
+        if self.address.as_deref() != address {
+            *self = Self::default();
         }
+        self.connection.take_if(|connection| !connection.is_open());
         self.connection.clone()
     }
 }
@@ -351,3 +376,6 @@ impl Drop for ChannelInner {
             .retain(|(channel, _), _| *channel != self.id);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::cluster::client::topic_name;
 use crate::wire::ErrorCode;
@@ -187,6 +187,23 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// An address that refuses, and that nobody else gets while this lives.
+pub(crate) struct Refusing {
+    pub(crate) address: SocketAddr,
+    _bound: TcpSocket,
+}
+
+impl Refusing {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        Self {
+            address: socket.local_addr().unwrap(),
+            _bound: socket,
+        }
     }
 }
 
