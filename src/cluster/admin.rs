@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, ListOffsetsRequest};
 use tokio::time::Instant;
 
 use crate::cluster::client::{Client, topic_name};
+use crate::cluster::config::LONGEST;
 use crate::cluster::pool::{Node, jittered_backoff};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
@@ -80,7 +82,7 @@ impl Admin {
         topic: &NewTopic,
         timeout: Duration,
     ) -> Result<TopicOutcome, Error> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONGEST);
         let mut failures = 0;
         let outcome = loop {
             match self.try_create(topic, deadline).await {
@@ -151,7 +153,8 @@ impl Admin {
         topic: &str,
         timeout: Duration,
     ) -> Result<Option<i32>, Error> {
-        match self.client.topics(&[topic], Instant::now() + timeout).await {
+        let deadline = Instant::now() + timeout.min(LONGEST);
+        match self.client.topics(&[topic], deadline).await {
             Ok(metadata) => Ok(metadata.partition_count(topic)),
             Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => Ok(None),
             Err(error) => Err(error),
@@ -190,7 +193,7 @@ impl Admin {
         partitions: &[(TopicPartition, OffsetAt)],
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, i64>, Error> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONGEST);
         self.client
             .track(partitions.iter().map(|(tp, _)| &*tp.topic));
         let mut found = BTreeMap::new();
@@ -224,8 +227,9 @@ impl Admin {
         }
     }
 
-    /// Asks every leader once; what failed comes as the last failure.
-    async fn ask_offsets(
+    /// Asks every leader once, all at the same time: one that does not answer keeps nobody from
+    /// the others' offsets. What failed comes as the last failure.
+    pub(crate) async fn ask_offsets(
         &self,
         partitions: &[(TopicPartition, OffsetAt)],
         deadline: Instant,
@@ -242,9 +246,11 @@ impl Admin {
                 }
             }
         }
+        let asked = by_leader.iter();
+        let asked = asked.map(|(leader, wanted)| self.ask_leader(*leader, wanted, deadline));
         let mut found = Vec::new();
-        for (leader, wanted) in by_leader {
-            match self.ask_leader(leader, &wanted, deadline).await {
+        for answer in join_all(asked).await {
+            match answer {
                 Ok((answers, refused)) => {
                     found.extend(answers);
                     failure = refused.or(failure);

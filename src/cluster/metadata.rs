@@ -135,7 +135,8 @@ impl Metadata {
 fn merge(known: Option<&Topic>, answer: &MetadataResponseTopic) -> Topic {
     let id = *answer.topic_id.as_bytes();
     let error = ErrorCode(answer.error_code);
-    let known = known.filter(|known| known.id == id);
+    // An answer that tells of an error, or an old broker's, has no id to compare.
+    let known = known.filter(|known| known.id == id || id == [0; 16]);
     // A passing error (no leader for all partitions, say) does not make a topic unknown.
     if let Some(known) = known
         && error.is_retriable()
@@ -239,6 +240,8 @@ mod tests {
         let metadata = Metadata::default().updated(answer("t", 1, &[(1, 5)]));
         let mut passing = answer("t", 1, &[]);
         passing.topics[0].error_code = ErrorCode::LEADER_NOT_AVAILABLE.0;
+        assert_eq!(leaders(&metadata.updated(passing.clone())), [Some(1)]);
+        passing.topics[0].topic_id = uuid::Uuid::nil();
         assert_eq!(leaders(&metadata.updated(passing)), [Some(1)]);
         let mut gone = answer("t", 0, &[]);
         gone.topics[0].error_code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0;
