@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FindCoordinatorRequest, GroupId, MetadataRequest, TopicName};
@@ -58,7 +57,7 @@ struct Shared {
     wanted: Notify,
 }
 
-/// How many refreshes have begun and ended, and how the last one did.
+/// How many refreshes have begun and ended, and how the last one ended.
 #[derive(Clone, Debug, Default)]
 struct Attempts {
     begun: u64,
@@ -82,6 +81,7 @@ impl Client {
         if config.bootstrap_servers.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "bootstrap.servers is empty"));
         }
+        let config = config.bounded();
         let deadline = Instant::now() + config.request_timeout;
         let client = Self::new(config);
         loop {
@@ -168,7 +168,7 @@ impl Client {
     /// When dropped, the refresh goes on.
     pub async fn refresh(&self, deadline: Instant) -> Result<Arc<Metadata>, Error> {
         let mut attempts = self.0.attempts.clone();
-        // One that is under way may have been asked before this call.
+        // The one that may be under way now has asked for less than is known to be wanted.
         let begun = attempts.borrow_and_update().begun;
         self.request_refresh();
         let ended = attempts.wait_for(|attempts| attempts.ended > begun);
@@ -177,12 +177,16 @@ impl Client {
             Ok(Err(_)) => return Err(Error::new(ErrorKind::Closed, "the client was closed")),
             Err(_) => {
                 let last = self.0.attempts.borrow().last_error.clone();
-                return Err(last.unwrap_or_else(|| {
-                    Error::new(ErrorKind::Timeout, "no metadata from the cluster in time")
-                }));
+                return Err(last.unwrap_or_else(|| self.silent()));
             }
         }
         Ok(self.metadata())
+    }
+
+    fn silent(&self) -> Error {
+        let servers = self.config().bootstrap_servers.join(", ");
+        let text = format!("no metadata from the cluster in time (bootstrap.servers: {servers})");
+        Error::new(ErrorKind::Timeout, text)
     }
 
     /// Waits until each of these topics is known, or known to be missing or forbidden; looks into
@@ -272,6 +276,32 @@ impl Drop for Inner {
     }
 }
 
+/// A cluster that could be reached and can't be any more: told once, and again when it is over.
+#[derive(Default)]
+struct Outage {
+    connected: bool,
+    told: bool,
+}
+
+impl Outage {
+    fn tell(&mut self, error: Option<&Error>) {
+        match error {
+            // Until the first answer, whoever connects is told by the error itself.
+            Some(error) if self.connected && !self.told => {
+                tracing::warn!(%error, "the cluster can't be reached; trying again");
+                self.told = true;
+            }
+            Some(_) => {}
+            None => {
+                if std::mem::take(&mut self.told) {
+                    tracing::info!("the cluster can be reached again");
+                }
+                self.connected = true;
+            }
+        }
+    }
+}
+
 /// The background task that keeps the metadata fresh.
 struct Refresher {
     shared: Arc<Shared>,
@@ -284,7 +314,7 @@ impl Refresher {
     async fn run(self) {
         let config = &self.shared.config;
         let mut failures = 0;
-        let mut trouble = Trouble::default();
+        let mut outage = Outage::default();
         loop {
             let age = if failures == 0 {
                 config.metadata_max_age
@@ -295,12 +325,22 @@ impl Refresher {
                 () = self.shared.wanted.notified() => {}
                 () = tokio::time::sleep(age) => {}
             }
-            self.attempts.send_modify(|attempts| attempts.begun += 1);
+            self.attempts.send_if_modified(|attempts| {
+                attempts.begun += 1;
+                // Nobody waits for a beginning.
+                false
+            });
             let outcome = self.refresh().await;
-            trouble.note(outcome.as_ref().err());
-            failures = if outcome.is_ok() { 0 } else { failures + 1 };
+            failures = match &outcome {
+                Ok(()) => 0,
+                Err(error) => {
+                    tracing::debug!(%error, "metadata could not be refreshed");
+                    u32::saturating_add(failures, 1)
+                }
+            };
+            outage.tell(outcome.as_ref().err());
             self.attempts.send_modify(|attempts| {
-                attempts.ended = attempts.begun;
+                attempts.ended += 1;
                 attempts.last_error = outcome.err();
             });
             // However many wish for it: no more often than this.
@@ -345,35 +385,6 @@ impl Refresher {
     }
 }
 
-/// A cluster that can't be reached, told at once and then once a minute.
-#[derive(Debug, Default)]
-struct Trouble {
-    since: Option<Instant>,
-    told: Option<Instant>,
-}
-
-impl Trouble {
-    const TELL_EVERY: Duration = Duration::from_secs(60);
-
-    fn note(&mut self, failure: Option<&Error>) {
-        let now = Instant::now();
-        match (failure, self.since) {
-            (Some(error), _) => {
-                let since = *self.since.get_or_insert(now);
-                if self.told.is_none_or(|told| now - told >= Self::TELL_EVERY) {
-                    self.told = Some(now);
-                    tracing::warn!(%error, unreachable_for = ?(now - since), "Kafka can't be reached; trying again");
-                }
-            }
-            (None, Some(since)) => {
-                tracing::info!(unreachable_for = ?(now - since), "Kafka is reached again");
-                *self = Self::default();
-            }
-            (None, None) => {}
-        }
-    }
-}
-
 /// A group's name as the message crate wants it.
 pub(crate) fn group_id(group: &str) -> GroupId {
     GroupId(StrBytes::from_string(group.to_owned()))
@@ -383,3 +394,6 @@ pub(crate) fn group_id(group: &str) -> GroupId {
 pub(crate) fn topic_name(topic: &str) -> TopicName {
     TopicName(StrBytes::from_string(topic.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,29 @@ impl Default for ClientConfig {
     }
 }
 
+/// The longest that any wait lasts: longer than any process runs, short enough for every clock.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The shortest pause between attempts, so that no setting makes a busy loop.
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(1);
+
 impl ClientConfig {
+    /// Keeps waits short enough to be added to any point in time, and pauses long enough to be
+    /// some.
+    pub(super) fn bounded(self) -> Self {
+        let pause = |pause: Duration| pause.clamp(SHORTEST_BACKOFF, LONGEST);
+        Self {
+            request_timeout: self.request_timeout.min(LONGEST),
+            connection_setup_timeout: self.connection_setup_timeout.min(LONGEST),
+            reconnect_backoff: pause(self.reconnect_backoff),
+            reconnect_backoff_max: pause(self.reconnect_backoff_max),
+            retry_backoff: pause(self.retry_backoff),
+            retry_backoff_max: pause(self.retry_backoff_max),
+            metadata_max_age: self.metadata_max_age.clamp(Duration::from_secs(1), LONGEST),
+            connections_max_idle: self.connections_max_idle.min(LONGEST),
+            ..self
+        }
+    }
+
     pub(crate) fn connection(&self) -> ConnectionConfig {
         ConnectionConfig {
             client_id: Arc::from(self.client_id.as_str()),

@@ -13,5 +13,6 @@ pub mod pool;
 pub use admin::{Admin, NewTopic, OffsetAt, TopicOutcome};
 pub use client::Client;
 pub use config::ClientConfig;
+pub(crate) use config::LONGEST;
 pub use metadata::{Broker, Metadata, Topic};
 pub use pool::{Channel, Node};
