@@ -1,6 +1,6 @@
 //! The producer's task: does what the machine asks for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub(super) struct Send {
 enum Done {
     ProducerId(Result<(i64, i16), ProduceFailure>),
     Produced(RequestId, Result<Vec<PartitionAnswer>, RequestFailure>),
+    Refreshed(Result<Arc<Metadata>, Error>),
 }
 
 pub(super) struct Driver {
@@ -55,11 +56,14 @@ pub(super) struct Driver {
     metadata: watch::Receiver<Arc<Metadata>>,
     channel: Channel,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
-    replies: HashMap<u64, oneshot::Sender<Result<Acked, Error>>>,
+    /// By the records' numbers, in the order in which they were taken in.
+    replies: BTreeMap<u64, oneshot::Sender<Result<Acked, Error>>>,
     last_token: u64,
+    refreshing: bool,
     /// A record for which the buffer has no room yet; no other is taken before it.
     waiting: Option<Send>,
-    flushing: Vec<oneshot::Sender<()>>,
+    /// Each with the number of the last record that it waits for.
+    flushing: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 impl Driver {
@@ -76,8 +80,9 @@ impl Driver {
             client,
             commands,
             under_way: FuturesUnordered::new(),
-            replies: HashMap::new(),
+            replies: BTreeMap::new(),
             last_token: 0,
+            refreshing: false,
             waiting: None,
             flushing: Vec::new(),
         }
@@ -112,7 +117,7 @@ impl Driver {
             Command::Send(send) => self.send(send),
             Command::Flush(reply) => {
                 self.machine.handle_flush(now());
-                self.flushing.push(reply);
+                self.flushing.push((self.last_token, reply));
             }
         }
     }
@@ -164,10 +169,15 @@ impl Driver {
                 break;
             }
         }
-        if self.machine.buffered_bytes() == 0 {
-            for reply in self.flushing.drain(..) {
-                let _ = reply.send(());
-            }
+        self.answer_flushes();
+    }
+
+    /// A flush waits for what was sent before it, and not for what others send all the time.
+    fn answer_flushes(&mut self) {
+        let oldest = self.replies.keys().next().copied();
+        let done = |last: u64| oldest.is_none_or(|oldest| oldest > last);
+        for (_, reply) in self.flushing.extract_if(.., |(last, _)| done(*last)) {
+            let _ = reply.send(());
         }
     }
 
@@ -179,7 +189,7 @@ impl Driver {
                 node,
                 batches,
             } => self.produce(request, node, batches),
-            Effect::RefreshMetadata => self.client.request_refresh(),
+            Effect::RefreshMetadata => self.refresh_metadata(),
             Effect::Done { token, result } => {
                 let Some(reply) = self.replies.remove(&token) else {
                     return;
@@ -187,6 +197,19 @@ impl Driver {
                 let _ = reply.send(result.map_err(|failure| failed(&failure)));
             }
         }
+    }
+
+    /// The machine has to hear of fresh metadata even where it is what was known before: the
+    /// leader that it took for lost may be the one that it still has to send to.
+    fn refresh_metadata(&mut self) {
+        if std::mem::replace(&mut self.refreshing, true) {
+            return;
+        }
+        let client = self.client.clone();
+        self.under_way.push(Box::pin(async move {
+            let deadline = Instant::now() + client.config().request_timeout;
+            Done::Refreshed(client.refresh(deadline).await)
+        }));
     }
 
     fn ask_producer_id(&mut self) {
@@ -223,10 +246,13 @@ impl Driver {
         match done {
             Done::ProducerId(answer) => self.machine.handle_producer_id(answer, now()),
             Done::Produced(request, answer) => {
-                if answer.is_err() {
-                    self.client.request_refresh();
-                }
                 self.machine.handle_produce_response(request, answer, now());
+            }
+            Done::Refreshed(outcome) => {
+                self.refreshing = false;
+                if outcome.is_ok() {
+                    self.handle_metadata();
+                }
             }
         }
     }
@@ -356,3 +382,6 @@ async fn sleep_until(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

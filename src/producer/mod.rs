@@ -75,7 +75,7 @@ impl ProducerRecord {
 ///
 /// let producer = Producer::new(&client, ProducerConfig::default());
 /// let record = ProducerRecord::new("payment-notification", Some(b"k1"), Some(b"{}"));
-/// let delivery = producer.send(record).await?; // it has a place in the buffer
+/// let delivery = producer.send(record).await?; // it is on its way
 /// let acked = delivery.await?; // all in-sync replicas have it
 /// println!("at offset {}", acked.offset);
 /// # Ok(())
@@ -88,7 +88,8 @@ pub struct Producer {
 }
 
 /// A record on its way: resolves when it is acknowledged or has failed for good, at the latest
-/// when `delivery.timeout.ms` is over. Dropping it does not take the record back.
+/// `delivery.timeout.ms` after there was room for it in the buffer, for which it waits no longer
+/// than that either. Dropping it does not take the record back.
 #[derive(Debug)]
 pub struct Delivery(oneshot::Receiver<Result<Acked, Error>>);
 
@@ -103,7 +104,8 @@ impl Producer {
         }
     }
 
-    /// Gives a record to the producer; waits while its buffer is full.
+    /// Gives a record to the producer; waits for the topic's metadata, and while the buffer is
+    /// full and others wait already.
     ///
     /// # Errors
     ///

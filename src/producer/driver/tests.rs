@@ -1,0 +1,240 @@
+//! The producer's task against a scripted broker.
+
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{ApiKey, InitProducerIdResponse};
+
+use super::*;
+use crate::cluster::ClientConfig;
+use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
+use crate::producer::{Delivery, Producer, ProducerRecord};
+use crate::wire::batch::Batches;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A broker that leads topic `t` of two partitions, and does with produce requests what the
+/// script says.
+async fn broker(mut produce: impl FnMut(&Call) -> Reply + std::marker::Send + 'static) -> Peer {
+    Peer::start(move |call, address| match call.api {
+        ApiKey::Metadata => call.answer(&metadata(&[(1, address)], &[("t", &[1, 1]), ("u", &[])])),
+        ApiKey::InitProducerId => {
+            let answer = InitProducerIdResponse::default();
+            call.answer(&answer.with_producer_id(ProducerId(7)))
+        }
+        _ => produce(call),
+    })
+    .await
+}
+
+/// Takes everything in, each partition's records at its next offset.
+#[derive(Default)]
+struct Log([i64; 2]);
+
+impl Log {
+    fn append(&mut self, call: &Call) -> ProduceResponse {
+        let topics = call.read::<ProduceRequest>().topic_data.into_iter();
+        let topics = topics.map(|topic| {
+            let partitions = topic.partition_data.into_iter().map(|data| {
+                let end = &mut self.0[data.index as usize];
+                let base = *end;
+                for batch in Batches::new(data.records.unwrap()) {
+                    *end += i64::from(batch.unwrap().header.record_count);
+                }
+                PartitionProduceResponse::default()
+                    .with_index(data.index)
+                    .with_base_offset(base)
+                    .with_log_append_time_ms(-1)
+            });
+            TopicProduceResponse::default()
+                .with_name(topic.name)
+                .with_partition_responses(partitions.collect())
+        });
+        ProduceResponse::default().with_responses(topics.collect())
+    }
+}
+
+async fn producer(peer: &Peer, config: ProducerConfig) -> Producer {
+    let client = Client::connect(ClientConfig {
+        bootstrap_servers: vec![peer.address.to_string()],
+        request_timeout: Duration::from_secs(10),
+        reconnect_backoff: Duration::from_millis(5),
+        retry_backoff: Duration::from_millis(5),
+        ..ClientConfig::default()
+    })
+    .await
+    .unwrap();
+    Producer::new(&client, config)
+}
+
+fn config() -> ProducerConfig {
+    ProducerConfig {
+        retry_backoff: Duration::from_millis(5),
+        retry_backoff_max: Duration::from_millis(20),
+        ..ProducerConfig::default()
+    }
+}
+
+fn record(partition: i32) -> ProducerRecord {
+    ProducerRecord {
+        partition: Some(partition),
+        ..ProducerRecord::new("t", Some(b"k"), Some(b"some value"))
+    }
+}
+
+async fn ended(delivery: Delivery) -> Result<Acked, Error> {
+    tokio::time::timeout(LIMIT, delivery)
+        .await
+        .expect("no end in time")
+}
+
+/// The leader is still the leader after its connection broke, and metadata says what it said.
+#[tokio::test]
+async fn a_broken_connection_to_an_unchanged_leader_is_got_over() {
+    let (mut calls, mut log) = (0, Log::default());
+    let peer = broker(move |call| {
+        calls += 1;
+        match calls {
+            1 => Reply::Close,
+            _ => call.answer(&log.append(call)),
+        }
+    })
+    .await;
+    let producer = producer(&peer, config()).await;
+    let delivery = producer.send(record(0)).await.unwrap();
+    assert_eq!(ended(delivery).await.unwrap().offset, 0);
+}
+
+#[tokio::test]
+async fn a_leader_that_says_it_is_none_is_asked_again() {
+    let (mut calls, mut log) = (0, Log::default());
+    let peer = broker(move |call| {
+        calls += 1;
+        if calls > 2 {
+            return call.answer(&log.append(call));
+        }
+        let mut answer = Log::default().append(call);
+        answer.responses[0].partition_responses[0].error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+        call.answer(&answer)
+    })
+    .await;
+    let producer = producer(&peer, config()).await;
+    let delivery = producer.send(record(1)).await.unwrap();
+    assert_eq!(ended(delivery).await.unwrap().offset, 0);
+}
+
+#[tokio::test]
+async fn a_full_buffer_holds_records_up_and_loses_none() {
+    let mut log = Log::default();
+    let peer =
+        broker(move |call| call.answer_after(Duration::from_millis(5), &log.append(call))).await;
+    let small = ProducerConfig {
+        buffer_bytes: 100,
+        ..config()
+    };
+    let producer = producer(&peer, small).await;
+    let mut deliveries = Vec::new();
+    for _ in 0..20 {
+        deliveries.push(producer.send(record(0)).await.unwrap());
+    }
+    producer.flush().await.unwrap();
+    for (delivery, offset) in deliveries.into_iter().zip(0..) {
+        let acked = ended(delivery).await.unwrap();
+        assert_eq!(acked.offset, offset);
+    }
+}
+
+/// What is sent after a flush began, and by others, is not its business.
+#[tokio::test]
+async fn a_flush_waits_for_what_was_sent_before_it_alone() {
+    let mut log = Log::default();
+    let peer = broker(move |call| {
+        let answer = log.append(call);
+        if answer.responses[0].partition_responses[0].index == 1 {
+            return Reply::Nothing;
+        }
+        call.answer_after(Duration::from_millis(100), &answer)
+    })
+    .await;
+    let producer = producer(&peer, config()).await;
+    let mut first = producer.send(record(0)).await.unwrap();
+    let flush = producer.flush();
+    let mut flush = std::pin::pin!(flush);
+    assert!(futures_util::poll!(&mut flush).is_pending());
+    let _never = producer.send(record(1)).await.unwrap();
+    tokio::time::timeout(LIMIT, flush).await.unwrap().unwrap();
+    let first = std::pin::Pin::new(&mut first);
+    assert!(
+        futures_util::poll!(first).is_ready(),
+        "flushed before it ended"
+    );
+}
+
+#[tokio::test]
+async fn what_was_sent_is_sent_after_the_last_handle_is_gone() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let lingering = ProducerConfig {
+        linger: Duration::from_secs(600),
+        ..config()
+    };
+    let producer = producer(&peer, lingering).await;
+    let delivery = producer.send(record(0)).await.unwrap();
+    drop(producer);
+    assert_eq!(ended(delivery).await.unwrap().offset, 0);
+}
+
+#[tokio::test]
+async fn what_can_not_be_is_refused_at_once() {
+    let peer = broker(|_| Reply::Close).await;
+    let producer = producer(&peer, config()).await;
+    let missing = producer
+        .send(ProducerRecord::new("u", None, None))
+        .await
+        .unwrap_err();
+    assert_eq!(missing.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    let beyond = producer.send(record(2)).await.unwrap_err();
+    assert_eq!(beyond.kind(), ErrorKind::Usage);
+    assert!(beyond.to_string().contains("2 partitions"), "{beyond}");
+    let huge = ProducerRecord::new("t", None, Some(&vec![0; 2 << 20]));
+    let huge = ended(producer.send(huge).await.unwrap()).await.unwrap_err();
+    assert_eq!(huge.code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
+    assert!(!huge.is_in_doubt());
+}
+
+/// What one record comes to where each produce request is treated like that.
+async fn failure(produce: impl FnMut(&Call) -> Reply + std::marker::Send + 'static) -> Error {
+    let peer = broker(produce).await;
+    let short = ProducerConfig {
+        delivery_timeout: Duration::from_millis(300),
+        ..config()
+    };
+    let producer = producer(&peer, short).await;
+    ended(producer.send(record(0)).await.unwrap())
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn a_record_that_may_have_been_written_is_in_doubt() {
+    assert!(failure(|_| Reply::Close).await.is_in_doubt(), "closed");
+    assert!(failure(|_| Reply::Nothing).await.is_in_doubt(), "silent");
+    let garbage = failure(|_| Reply::Raw("HTTP/1.1 503".into())).await;
+    assert!(garbage.is_in_doubt(), "garbage");
+}
+
+#[tokio::test]
+async fn a_request_that_was_never_sent_is_told_from_one_that_may_have_been() {
+    let refusing = Refusing::new();
+    let leader = refusing.address;
+    let peer = Peer::start(move |call, address| match call.api {
+        ApiKey::Metadata => call.answer(&metadata(&[(1, address), (2, leader)], &[])),
+        _ => Reply::Close,
+    })
+    .await;
+    let client = producer(&peer, config()).await.client;
+    let sent = async |node| {
+        let timeout = Duration::from_secs(5);
+        produce(&client.channel(), node, Vec::new(), timeout).await
+    };
+    assert_eq!(sent(1).await, Err(RequestFailure::Disconnected));
+    assert_eq!(sent(2).await, Err(RequestFailure::NotSent));
+}
