@@ -19,6 +19,7 @@ impl ProducerMachine {
         self.buffered_bytes -= batch.record_bytes();
         for (record, place) in batch.records().iter().zip(0..) {
             let acked = Acked {
+                partition: answer.partition.partition,
                 offset: match answer.base_offset {
                     base @ 0.. => base.saturating_add(place),
                     _ => -1,

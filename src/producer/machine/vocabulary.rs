@@ -117,6 +117,8 @@ pub enum Effect {
 /// Where an acknowledged record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acked {
+    /// The partition that it went to, the producer's choice where the caller made none.
+    pub partition: i32,
     /// The record's offset; -1 where the broker knows only that it has the record.
     pub offset: i64,
     /// The record's time as the log has it, in milliseconds since 1970.

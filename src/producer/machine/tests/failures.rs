@@ -21,6 +21,7 @@ fn silence_is_answered_by_the_same_batch() {
         bench.answer_code(&again, ErrorCode::DUPLICATE_SEQUENCE_NUMBER);
         let effects = bench.effects();
         let unknown = Acked {
+            partition: 0,
             offset: -1,
             timestamp: 1_000,
         };

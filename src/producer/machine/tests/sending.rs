@@ -19,6 +19,7 @@ fn asks_for_an_id_then_a_leader_then_sends() {
     assert_eq!(request.stamp(), (9, 0, 0));
     bench.answer(&request, vec![stored(0, 55)]);
     let acked = Acked {
+        partition: 0,
         offset: 55,
         timestamp: 1_000,
     };
@@ -126,15 +127,18 @@ fn a_flush_ends_the_lingering_of_what_is_there_only() {
 #[test]
 fn offsets_count_up_and_the_log_may_set_the_time() {
     let mut bench = Bench::ready(config());
-    let request = bench.launch(0, [1, 2]);
+    let request = bench.launch(1, [1, 2]);
     let answer = PartitionAnswer {
         log_append_time: 77,
-        ..stored(0, 40)
+        ..stored(1, 40)
     };
     bench.answer(&request, vec![answer]);
     let acked = |offset| {
-        let timestamp = 77;
-        Ok(Acked { offset, timestamp })
+        Ok(Acked {
+            partition: 1,
+            offset,
+            timestamp: 77,
+        })
     };
     assert_eq!(bench.done(), [(1, acked(40)), (2, acked(41))]);
 }
