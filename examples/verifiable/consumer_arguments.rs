@@ -1,0 +1,121 @@
+//! The consumer's arguments, and the settings that they and a properties file make.
+
+use std::time::Duration;
+
+use clap::Parser;
+use payment_notifier::consumer::{ConsumerConfig, OffsetReset};
+use payment_notifier::group::Assignor;
+
+use crate::verifiable::{Failure, Place, Properties};
+
+/// Consumes a topic as a member of a group, and tells in JSON what it does.
+#[derive(Debug, Parser)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The group.
+    #[arg(long)]
+    group_id: String,
+    /// Makes this a static member of that name.
+    #[arg(long)]
+    group_instance_id: Option<String>,
+    /// The group protocol: `classic` is the only one here.
+    #[arg(long, default_value = "classic", value_parser = protocol)]
+    group_protocol: String,
+    /// Accepted, and of no effect: it is about the group protocol `consumer`.
+    #[arg(long)]
+    group_remote_assignor: Option<String>,
+    /// How many records; -1 for no end.
+    #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
+    pub(crate) max_messages: i64,
+    /// Milliseconds of silence after which the group goes on without this member.
+    #[arg(long)]
+    session_timeout: Option<u64>,
+    /// Tells each record by itself too.
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// Commits without telling, as clients that commit by themselves do.
+    #[arg(long)]
+    pub(crate) enable_autocommit: bool,
+    /// Where a partition without a committed offset begins: `earliest`, `latest` or `none`.
+    #[arg(long, value_parser = reset_policy)]
+    reset_policy: Option<OffsetReset>,
+    /// How partitions are shared out: `range` or `cooperative-sticky`, or the names of Java's
+    /// classes, separated by commas in order of preference. Default: `range`.
+    #[arg(long, value_parser = assignor, value_delimiter = ',')]
+    assignment_strategy: Vec<Assignor>,
+    /// A Java properties file. Settings that are not known here are named and ignored.
+    #[arg(long = "consumer.config", alias = "command-config", value_name = "FILE", value_parser = Properties::read)]
+    pub(crate) config: Option<Properties>,
+}
+
+impl Arguments {
+    /// Kafka's defaults, then the file, then the command line.
+    pub(crate) fn settings(&self, properties: &mut Properties) -> Result<ConsumerConfig, Failure> {
+        let mut config = ConsumerConfig {
+            group_id: self.group_id.clone(),
+            topics: vec![self.place.topic.clone()],
+            assignors: vec![Assignor::Range],
+            ..ConsumerConfig::default()
+        };
+        properties.take::<String>("group.id")?;
+        config.group_instance_id = properties.take("group.instance.id")?;
+        properties.apply_millis("session.timeout.ms", &mut config.session_timeout)?;
+        properties.apply_millis("heartbeat.interval.ms", &mut config.heartbeat_interval)?;
+        properties.apply_millis("max.poll.interval.ms", &mut config.rebalance_timeout)?;
+        properties.apply("fetch.min.bytes", &mut config.fetch_min_bytes)?;
+        properties.apply_millis("fetch.max.wait.ms", &mut config.fetch_max_wait)?;
+        properties.apply("fetch.max.bytes", &mut config.fetch_max_bytes)?;
+        properties.apply(
+            "max.partition.fetch.bytes",
+            &mut config.max_partition_fetch_bytes,
+        )?;
+        properties.apply("max.poll.records", &mut config.max_poll_records)?;
+        if let Some(name) = properties.take::<String>("auto.offset.reset")? {
+            config.auto_offset_reset = reset_policy(&name)?;
+        }
+        if let Some(names) = properties.take::<String>("partition.assignment.strategy")? {
+            config.assignors = names.split(',').map(assignor).collect::<Result<_, _>>()?;
+        }
+
+        if let Some(millis) = self.session_timeout {
+            config.session_timeout = Duration::from_millis(millis);
+        }
+        if let Some(policy) = self.reset_policy {
+            config.auto_offset_reset = policy;
+        }
+        if !self.assignment_strategy.is_empty() {
+            config.assignors.clone_from(&self.assignment_strategy);
+        }
+        if self.group_instance_id.is_some() {
+            config.group_instance_id.clone_from(&self.group_instance_id);
+        }
+        Ok(config)
+    }
+}
+
+fn protocol(name: &str) -> Result<String, &'static str> {
+    match name.to_ascii_lowercase() {
+        name if name == "classic" => Ok(name),
+        _ => Err("only the group protocol `classic` is spoken here"),
+    }
+}
+
+fn reset_policy(name: &str) -> Result<OffsetReset, &'static str> {
+    match name {
+        "earliest" => Ok(OffsetReset::Earliest),
+        "latest" => Ok(OffsetReset::Latest),
+        "none" => Ok(OffsetReset::None),
+        _ => Err("one of earliest, latest, none"),
+    }
+}
+
+fn assignor(name: &str) -> Result<Assignor, &'static str> {
+    let name = name.trim();
+    match name.strip_prefix("org.apache.kafka.clients.consumer.") {
+        Some("RangeAssignor") => Some(Assignor::Range),
+        Some("CooperativeStickyAssignor") => Some(Assignor::CooperativeSticky),
+        _ => Assignor::from_name(name),
+    }
+    .ok_or("one of range, cooperative-sticky")
+}
