@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::io;
-use std::iter::Peekable;
-use std::str::{Chars, FromStr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Failure, note};
@@ -20,28 +19,14 @@ impl Properties {
         Ok(Self::parse(&fs::read_to_string(path)?))
     }
 
-    /// Understands the format of `java.util.Properties.load`.
+    /// Understands a key and a value a line, and comments: what Kafka's own tests write. Escapes
+    /// and continued lines stay as they are.
     fn parse(text: &str) -> Self {
-        let mut entries = BTreeMap::new();
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            let mut line = line.trim_start().to_owned();
-            if line.is_empty() || line.starts_with(['#', '!']) {
-                continue;
-            }
-            while goes_on(&line) {
-                line.pop();
-                line.push_str(lines.next().unwrap_or_default().trim_start());
-            }
-            let mut chars = line.chars().peekable();
-            let key = unescaped(&mut chars, |c| matches!(c, '=' | ':') || is_blank(c));
-            skip_blanks(&mut chars);
-            if chars.next_if(|c| matches!(c, '=' | ':')).is_some() {
-                skip_blanks(&mut chars);
-            }
-            entries.insert(key, unescaped(&mut chars, |_| false));
-        }
-        Self(entries)
+        let lines = text.lines().map(str::trim);
+        let settings = lines.filter(|line| !line.is_empty() && !line.starts_with(['#', '!']));
+        let split = settings.map(|line| line.split_once(['=', ':']).unwrap_or((line, "")));
+        let entry = |(key, value): (&str, &str)| (key.trim().to_owned(), value.trim().to_owned());
+        Self(split.map(entry).collect())
     }
 
     /// Takes a setting out, if it is there.
@@ -52,7 +37,7 @@ impl Properties {
         let Some(text) = self.0.remove(key) else {
             return Ok(None);
         };
-        let value = text.trim().parse();
+        let value = text.parse();
         Ok(Some(
             value.map_err(|error| format!("{key}={text}: {error}"))?,
         ))
@@ -84,46 +69,4 @@ impl Properties {
             .keys()
             .try_for_each(|key| note(format_args!("ignored: the setting {key}")))
     }
-}
-
-/// True where a line ends in a backslash that is not itself escaped.
-fn goes_on(line: &str) -> bool {
-    let backslashes = line.bytes().rev().take_while(|byte| *byte == b'\\');
-    backslashes.count() % 2 == 1
-}
-
-fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\x0c')
-}
-
-fn skip_blanks(chars: &mut Peekable<Chars<'_>>) {
-    while chars.next_if(|c| is_blank(*c)).is_some() {}
-}
-
-/// Reads to the end of the line, or until a character that is one of these and not escaped.
-fn unescaped(chars: &mut Peekable<Chars<'_>>, ends: impl Fn(char) -> bool) -> String {
-    let mut text = String::new();
-    while let Some(c) = chars.next_if(|c| !ends(*c)) {
-        match (c, chars.peek()) {
-            ('\\', Some(_)) => text.extend(escape(chars)),
-            _ => text.push(c),
-        }
-    }
-    text
-}
-
-/// Reads what follows a backslash.
-fn escape(chars: &mut Peekable<Chars<'_>>) -> Option<char> {
-    Some(match chars.next()? {
-        't' => '\t',
-        'n' => '\n',
-        'r' => '\r',
-        'f' => '\x0c',
-        'u' => {
-            let digits: String = chars.by_ref().take(4).collect();
-            let code = u32::from_str_radix(&digits, 16).ok()?;
-            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
-        }
-        other => other,
-    })
 }

@@ -9,9 +9,10 @@
 
 mod smoke;
 mod support;
+mod verifiable;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    support::runner::run(&[smoke::TESTS])
+    support::runner::run(&[smoke::TESTS, verifiable::TESTS])
 }

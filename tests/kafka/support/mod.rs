@@ -5,8 +5,10 @@
     reason = "a toolbox: which of its tools are in use changes with the tests"
 )]
 
+pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod connection;
+pub(crate) mod examples;
 pub(crate) mod java;
 pub(crate) mod notifier;
 pub(crate) mod peers;

@@ -1,0 +1,412 @@
+//! Our verifiable clients beside Java's and librdkafka's: they tell the same, and groups of them
+//! hold to what every group must.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use payment_notifier::consumer::{Consumer, ConsumerConfig, Event};
+use payment_notifier::{Client, ClientConfig};
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use crate::support::audit::{Audit, KILLED, replay};
+use crate::support::cluster::Cluster;
+use crate::support::examples::example;
+use crate::support::records::Record;
+use crate::support::runner::{Test, tests};
+use crate::support::verifiable::Verifiable;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_audit_finds_what_is_wrong,
+    wrong_arguments_are_refused,
+    our_producer_tells_what_javas_does(Kafka),
+    our_consumer_tells_what_javas_does(Kafka),
+    our_consumer_ends_when_it_has_enough(Kafka),
+    our_range_members_come_and_go(Kafka),
+    our_cooperative_members_come_and_go(Kafka),
+    mixed_range_members_come_and_go(Kafka, ConfluentKafka) within 240,
+    mixed_cooperative_members_come_and_go(Kafka, ConfluentKafka) within 240,
+    a_member_that_closes_instead_of_revoking_leaves_at_once(Kafka),
+];
+
+/// Who made a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Maker {
+    Ours,
+    Java,
+    Librdkafka,
+}
+use Maker::{Java, Librdkafka, Ours};
+
+/// How partitions are shared out: the assignor's name, and its class in Java.
+#[derive(Clone, Copy)]
+struct Strategy(&'static str, &'static str);
+
+const RANGE: Strategy = Strategy("range", "org.apache.kafka.clients.consumer.RangeAssignor");
+const COOPERATIVE: Strategy = Strategy(
+    "cooperative-sticky",
+    "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+);
+
+async fn our_range_members_come_and_go() {
+    members_come_and_go(RANGE, [Ours, Ours, Ours, Ours]).await;
+}
+
+async fn our_cooperative_members_come_and_go() {
+    members_come_and_go(COOPERATIVE, [Ours, Ours, Ours, Ours]).await;
+}
+
+async fn mixed_range_members_come_and_go() {
+    members_come_and_go(RANGE, [Java, Ours, Ours, Librdkafka]).await;
+}
+
+async fn mixed_cooperative_members_come_and_go() {
+    members_come_and_go(COOPERATIVE, [Ours, Java, Librdkafka, Ours]).await;
+}
+
+/// While records come in, three members join, the first leaves, the second is killed, a fourth
+/// joins.
+async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
+    let cluster = Cluster::shared().await;
+    let topic = cluster.unique("relay");
+    cluster.create_topic(&topic, 4, &[]).await;
+    let rate = ["--throughput", "100", "--repeating-keys", "64"];
+    let mut producer = cluster.our_producer(&topic, &rate);
+    let join = |nth: usize| member(cluster, makers[nth], strategy, &topic);
+
+    let mut first = join(0);
+    first.wait_for_owned(4).await;
+    let mut second = join(1);
+    tokio::join!(first.wait_for_owned(2), second.wait_for_owned(2));
+    let mut third = join(2);
+    third.wait_for_owned(1).await;
+    first.shut_down().await;
+    tokio::join!(second.wait_for_owned(2), third.wait_for_owned(2));
+    second.kill().await;
+    third.wait_for_owned(4).await;
+    let mut fourth = join(3);
+    tokio::join!(third.wait_for_owned(2), fourth.wait_for_owned(2));
+
+    // Every partition gets records for the last two.
+    producer.wait_for_more(200).await;
+    assert!(producer.shut_down().await.success());
+    let ends = acknowledged(&producer);
+    assert_eq!(ends.len(), 4, "{ends:?}");
+    for (partition, end) in &ends {
+        tokio::select! {
+            () = third.wait_for_offset(*partition, *end) => {}
+            () = fourth.wait_for_offset(*partition, *end) => {}
+        }
+    }
+    tokio::join!(third.shut_down(), fourth.shut_down());
+
+    let audit = replay(&[
+        ("first", first.events()),
+        ("second", second.events()),
+        ("third", third.events()),
+        ("fourth", fourth.events()),
+    ]);
+    let progress = audit.progress().iter();
+    let consumed_to = progress.map(|((_, partition), it)| (*partition, it.consumed_to));
+    assert_eq!(consumed_to.collect::<BTreeMap<_, _>>(), ends);
+    assert_eq!(committed(cluster, &topic).await, ends);
+}
+
+/// Starts a member of the group that is named as the topic.
+fn member(cluster: &Cluster, maker: Maker, strategy: Strategy, topic: &str) -> Verifiable {
+    let Strategy(name, class) = strategy;
+    let timeout = ["--session-timeout", "8000"];
+    match maker {
+        Ours => {
+            let strategy = ["--assignment-strategy", name];
+            cluster.our_consumer(topic, topic, &[strategy, timeout].concat())
+        }
+        Java => {
+            let strategy = ["--assignment-strategy", class];
+            cluster.java_consumer(topic, topic, &[strategy, timeout].concat())
+        }
+        Librdkafka => {
+            let strategy = format!("partition.assignment.strategy={name}");
+            cluster.librdkafka_consumer(topic, topic, &[&strategy, "session.timeout.ms=8000"])
+        }
+    }
+}
+
+/// The offset after the last acknowledged record of each partition; each was acknowledged once.
+fn acknowledged(producer: &Verifiable) -> BTreeMap<i64, i64> {
+    let mut offsets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for event in producer.events() {
+        assert_ne!(event["name"], "producer_send_error", "{event}");
+        if event["name"] == "producer_send_success" {
+            let [partition, offset] = ["partition", "offset"].map(|it| event[it].as_i64().unwrap());
+            offsets.entry(partition).or_default().push(offset);
+        }
+    }
+    let ends = offsets.into_iter().map(|(partition, offsets)| {
+        let end = i64::try_from(offsets.len()).unwrap();
+        assert_eq!(
+            offsets,
+            (0..end).collect::<Vec<_>>(),
+            "partition {partition}"
+        );
+        (partition, end)
+    });
+    ends.collect()
+}
+
+/// The committed offsets of the group that is named as the topic, as Kafka's own tool tells.
+async fn committed(cluster: &Cluster, topic: &str) -> BTreeMap<i64, i64> {
+    let told = cluster
+        .tool("kafka-consumer-groups", &["--describe", "--group", topic])
+        .await;
+    let rows = told
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = rows.filter(|row| row.get(1) == Some(&topic));
+    rows.map(|row| (row[2].parse().unwrap(), row[3].parse().unwrap()))
+        .collect()
+}
+
+async fn our_producer_tells_what_javas_does() {
+    let cluster = Cluster::shared().await;
+    let [theirs, ours] = ["theirs", "ours"].map(|name| cluster.unique(name));
+    for topic in [&theirs, &ours] {
+        cluster.create_topic(topic, 3, &[]).await;
+    }
+    let further = [
+        "--value-prefix",
+        "7",
+        "--repeating-keys",
+        "2",
+        "--throughput",
+        "1000",
+    ];
+    let java = cluster.java_producer(&theirs, 5, &further);
+    let mut own = cluster.our_producer(&ours, &[&["--max-messages", "5"], &further[..]].concat());
+    java.wait_for("tool_data", 1).await;
+    assert!(own.process().ended().await.success());
+    assert_eq!(shapes(&own), shapes(&java));
+    let written = async |topic| -> Vec<_> {
+        let records = cluster.wait_for_records(topic, 5).await;
+        let content = |it: Record| (it.partition, it.key, it.value);
+        records.into_iter().map(content).collect()
+    };
+    assert_eq!(written(&ours).await, written(&theirs).await);
+
+    let settings = file("# too small\nmax.request.size = 10\nunheard.of=1\n");
+    let settings = ["--producer.config", settings.path().to_str().unwrap()];
+    let java = cluster.java_producer(&theirs, 1, &settings);
+    let mut own = cluster.our_producer(&ours, &[&["--max-messages", "1"], &settings[..]].concat());
+    own.process().wait_for_line("unheard.of").await;
+    java.wait_for("tool_data", 1).await;
+    own.wait_for("producer_send_error", 1).await;
+    own.process().ended().await;
+    assert_eq!(shapes(&own), shapes(&java));
+}
+
+async fn our_consumer_tells_what_javas_does() {
+    let cluster = Cluster::shared().await;
+    let topic = cluster.unique("told");
+    cluster.create_topic(&topic, 1, &[]).await;
+    cluster
+        .produce(
+            &topic,
+            &[Record::new("a").key("k"), Record::new("b").key("k")],
+        )
+        .await;
+    let mut java = cluster.java_consumer(&topic, "theirs", &["--verbose"]);
+    let mut own = cluster.our_consumer(&topic, "ours", &["--verbose"]);
+    for consumer in [&mut java, &mut own] {
+        consumer.wait_for("offsets_committed", 1).await;
+        consumer.shut_down().await;
+    }
+    assert_eq!(shapes(&own), shapes(&java));
+    let told = |consumer: &Verifiable, name: &str| {
+        let mut events = consumer.events().into_iter();
+        let mut event = events.find(|event| event["name"] == name).unwrap();
+        event.as_object_mut().unwrap().remove("timestamp");
+        event
+    };
+    for name in [
+        "partitions_assigned",
+        "record_data",
+        "records_consumed",
+        "offsets_committed",
+    ] {
+        assert_eq!(told(&own, name), told(&java, name));
+    }
+}
+
+async fn our_consumer_ends_when_it_has_enough() {
+    let cluster = Cluster::shared().await;
+    let topic = cluster.unique("enough");
+    cluster.create_topic(&topic, 1, &[]).await;
+    let records: Vec<_> = (0..2500).map(|n| Record::new(n.to_string())).collect();
+    cluster.produce(&topic, &records).await;
+    let mut consumer = cluster.our_consumer(&topic, &topic, &["--max-messages", "2100"]);
+    assert!(consumer.process().ended().await.success());
+    let counts = consumer.events().into_iter();
+    let counts: Vec<_> = counts.filter_map(|event| event["count"].as_u64()).collect();
+    assert_eq!(counts, [1000, 1000, 100]);
+    assert_eq!(
+        committed(cluster, &topic).await,
+        BTreeMap::from([(0, 2100)])
+    );
+}
+
+/// The events in order, each with its fields and their types, without values.
+fn shapes(client: &Verifiable) -> Vec<(Value, Value)> {
+    let events = client.events().into_iter();
+    events
+        .map(|event| (event["name"].clone(), shape(&event)))
+        .collect()
+}
+
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, it)| (name.clone(), shape(it)))
+            .collect(),
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Number(_) => "number".into(),
+        Value::String(_) => "text".into(),
+        Value::Null | Value::Bool(_) => value.clone(),
+    }
+}
+
+fn file(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+async fn a_member_that_closes_instead_of_revoking_leaves_at_once() {
+    let cluster = Cluster::shared().await;
+    let topic = cluster.unique("closing");
+    cluster.create_topic(&topic, 2, &[]).await;
+    let client = Client::connect(ClientConfig {
+        bootstrap_servers: vec![cluster.bootstrap().to_owned()],
+        ..ClientConfig::default()
+    });
+    let client = client.await.unwrap();
+    let config = ConsumerConfig {
+        group_id: topic.clone(),
+        topics: vec![topic.clone()],
+        // Nothing else ends the membership while this test lasts.
+        session_timeout: std::time::Duration::from_secs(300),
+        ..ConsumerConfig::default()
+    };
+    let mut leaver = Consumer::join(&client, config).unwrap();
+    while !matches!(leaver.next().await.unwrap(), Event::Assigned(_)) {}
+    let heir = cluster.our_consumer(&topic, &topic, &[]);
+    while !matches!(leaver.next().await.unwrap(), Event::Revoking(_)) {}
+    leaver.close().await;
+    heir.wait_for_owned(2).await;
+}
+
+async fn wrong_arguments_are_refused() {
+    let place = ["--bootstrap-server", "localhost:1", "--topic", "t"];
+    for (name, arguments, why) in [
+        (
+            "verifiable_consumer",
+            ["--group-protocol", "consumer"],
+            "classic",
+        ),
+        (
+            "verifiable_consumer",
+            ["--assignment-strategy", "sticky"],
+            "cooperative-sticky",
+        ),
+        ("verifiable_producer", ["--acks", "1"], "all"),
+        (
+            "verifiable_producer",
+            ["--producer.config", "/nowhere"],
+            "No such file",
+        ),
+    ] {
+        let mut command = example(name);
+        command.args(place).args(arguments);
+        if name == "verifiable_consumer" {
+            command.args(["--group-id", "g"]);
+        }
+        let output = command.stdin(Stdio::null()).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(why), "{arguments:?}: {told}");
+    }
+}
+
+/// Each story is right but for its last event.
+async fn the_audit_finds_what_is_wrong() {
+    let of = |partition: i64| json!({"topic": "t", "partition": partition});
+    let assigned = |p| json!({"name": "partitions_assigned", "partitions": [of(p)]});
+    let revoked = |p| json!({"name": "partitions_revoked", "partitions": [of(p)]});
+    let committed = |p: i64, offset: i64| {
+        let offsets = [json!({"topic": "t", "partition": p, "offset": offset})];
+        json!({"name": "offsets_committed", "success": true, "offsets": offsets})
+    };
+    let consumed = |p: i64, offsets: std::ops::Range<i64>| {
+        let count = offsets.end - offsets.start;
+        let span = json!({
+            "topic": "t", "partition": p, "count": count,
+            "minOffset": offsets.start, "maxOffset": offsets.end - 1,
+        });
+        json!({"name": "records_consumed", "count": count, "partitions": [span]})
+    };
+    let ended = || json!({"name": "shutdown_complete"});
+    let killed = || json!({"name": KILLED});
+    let kept = || {
+        vec![
+            ("a", assigned(0)),
+            ("a", consumed(0, 0..5)),
+            ("a", committed(0, 3)),
+        ]
+    };
+    let then = |more: &[(&'static str, Value)]| [kept(), more.to_vec()].concat();
+
+    for (wrong, story) in [
+        ("owns", then(&[("b", assigned(0))])),
+        ("not its own", then(&[("b", consumed(0, 5..6))])),
+        ("not its own", then(&[("a", consumed(1, 0..1))])),
+        ("not its own", then(&[("a", committed(1, 1))])),
+        ("not its own", then(&[("a", revoked(1))])),
+        ("begins at 6", then(&[("a", consumed(0, 6..7))])),
+        ("begins at 4", then(&[("a", consumed(0, 4..7))])),
+        (
+            "begins at 1",
+            then(&[("b", assigned(1)), ("b", consumed(1, 1..2))]),
+        ),
+        (
+            "begins at 2",
+            then(&[
+                ("a", killed()),
+                ("b", assigned(0)),
+                ("b", consumed(0, 2..6)),
+            ]),
+        ),
+        (
+            "begins at 6",
+            then(&[
+                ("a", killed()),
+                ("b", assigned(0)),
+                ("b", consumed(0, 6..7)),
+            ]),
+        ),
+        ("beyond", then(&[("a", committed(0, 6))])),
+        ("uncommitted", then(&[("a", revoked(0))])),
+        (
+            "still owns",
+            then(&[("a", committed(0, 5)), ("a", ended())]),
+        ),
+        ("has left", then(&[("a", killed()), ("a", revoked(0))])),
+    ] {
+        let mut audit = Audit::default();
+        let (last, before) = story.split_last().unwrap();
+        for (member, event) in before {
+            audit.handle(member, event).unwrap();
+        }
+        let told = audit.handle(last.0, &last.1).unwrap_err();
+        assert!(told.contains(wrong), "{wrong}: {told}");
+    }
+}
