@@ -148,9 +148,12 @@ impl GroupDriver {
         self.requests(&self.control).committed(partitions)
     }
 
-    /// Leaves; [`GroupEvent::Left`] follows.
+    /// Leaves; [`GroupEvent::Left`] follows. Who leaves is done with what was to be revoked.
     pub(crate) fn leave(&mut self) {
         self.machine.handle_leave(now());
+        if let Some((attempt, _)) = self.revoking.take() {
+            self.machine.handle_revoked(attempt, now());
+        }
     }
 
     /// Takes note of the cluster's present topics.
