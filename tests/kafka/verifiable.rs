@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     our_producer_tells_what_javas_does(Kafka),
     our_consumer_tells_what_javas_does(Kafka),
     our_consumer_ends_when_it_has_enough(Kafka),
+    our_consumer_commits_by_itself_without_telling(Kafka),
     our_range_members_come_and_go(Kafka),
     our_cooperative_members_come_and_go(Kafka),
     mixed_range_members_come_and_go(Kafka, ConfluentKafka) within 240,
@@ -69,29 +70,29 @@ async fn mixed_cooperative_members_come_and_go() {
 async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
     let cluster = Cluster::shared().await;
     let topic = cluster.unique("relay");
-    cluster.create_topic(&topic, 4, &[]).await;
+    cluster.create_topic(&topic, 6, &[]).await;
     let rate = ["--throughput", "100", "--repeating-keys", "64"];
     let mut producer = cluster.our_producer(&topic, &rate);
     let join = |nth: usize| member(cluster, makers[nth], strategy, &topic);
 
     let mut first = join(0);
-    first.wait_for_owned(4).await;
+    first.wait_for_owned(6).await;
     let mut second = join(1);
-    tokio::join!(first.wait_for_owned(2), second.wait_for_owned(2));
+    tokio::join!(first.wait_for_owned(3), second.wait_for_owned(3));
     let mut third = join(2);
-    third.wait_for_owned(1).await;
+    third.wait_for_owned(2).await;
     first.shut_down().await;
-    tokio::join!(second.wait_for_owned(2), third.wait_for_owned(2));
+    tokio::join!(second.wait_for_owned(3), third.wait_for_owned(3));
     second.kill().await;
-    third.wait_for_owned(4).await;
+    third.wait_for_owned(6).await;
     let mut fourth = join(3);
-    tokio::join!(third.wait_for_owned(2), fourth.wait_for_owned(2));
+    tokio::join!(third.wait_for_owned(3), fourth.wait_for_owned(3));
 
     // Every partition gets records for the last two.
     producer.wait_for_more(200).await;
     assert!(producer.shut_down().await.success());
     let ends = acknowledged(&producer);
-    assert_eq!(ends.len(), 4, "{ends:?}");
+    assert_eq!(ends.len(), 6, "{ends:?}");
     for (partition, end) in &ends {
         tokio::select! {
             () = third.wait_for_offset(*partition, *end) => {}
@@ -254,6 +255,20 @@ async fn our_consumer_ends_when_it_has_enough() {
     );
 }
 
+async fn our_consumer_commits_by_itself_without_telling() {
+    let cluster = Cluster::shared().await;
+    let topic = cluster.unique("silent");
+    cluster.create_topic(&topic, 1, &[]).await;
+    cluster.produce(&topic, &[Record::new("a")]).await;
+    let further = ["--enable-autocommit", "--group-instance-id", "one"];
+    let mut consumer = cluster.our_consumer(&topic, &topic, &further);
+    consumer.wait_for_consumed(1).await;
+    assert!(consumer.shut_down().await.success());
+    let mut told = consumer.events().into_iter();
+    assert!(told.all(|event| event["name"] != "offsets_committed"));
+    assert_eq!(committed(cluster, &topic).await, BTreeMap::from([(0, 1)]));
+}
+
 /// The events in order, each with its fields and their types, without values.
 fn shapes(client: &Verifiable) -> Vec<(Value, Value)> {
     let events = client.events().into_iter();
@@ -394,6 +409,7 @@ async fn the_audit_finds_what_is_wrong() {
             ]),
         ),
         ("beyond", then(&[("a", committed(0, 6))])),
+        ("goes back", then(&[("a", committed(0, 2))])),
         ("uncommitted", then(&[("a", revoked(0))])),
         (
             "still owns",

@@ -35,7 +35,8 @@ def batch(messages):
 def commit(consumer):
     try:
         offsets = [dict(topic=part.topic, partition=part.partition, offset=part.offset)
-                   for part in consumer.commit(asynchronous=False)]
+                   for part in consumer.commit(asynchronous=False)
+                   if part.offset >= 0]  # others have nothing new
         tell("offsets_committed", success=True, offsets=offsets)
     except KafkaException as error:
         tell("offsets_committed", success=False, error=str(error), offsets=[])

@@ -9,7 +9,7 @@
 //! - Each batch begins where the member's last one of that partition ended; its first one begins
 //!   at the group's committed offset, or, where a commit is in doubt, between that offset and the
 //!   end of what was told.
-//! - A commit never goes beyond what was told as consumed.
+//! - A commit never goes beyond what was told as consumed, and never back.
 //! - When a partition is given up, all that was consumed of it is committed.
 //! - A member that has left owns nothing, and tells nothing more.
 
@@ -167,6 +167,9 @@ impl Audit {
                 None => return Err(format!("{partition:?} is not its own")),
                 Some(Some(position)) if offset <= *position => {
                     let progress = self.partition(&partition);
+                    if offset < progress.committed {
+                        return Err(format!("{offset} of {partition:?} goes back: {progress:?}"));
+                    }
                     progress.committed = offset;
                     progress.in_doubt = false;
                 }
