@@ -43,13 +43,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(mut arguments: Arguments) -> Result<(), Failure> {
-    let mut stop = pin!(signals()?);
     let mut properties = arguments.config.take().unwrap_or_default();
     let client = arguments.place.client(&mut properties)?;
     let settings = arguments.settings(&mut properties)?;
     properties.note_ignored()?;
 
     let client = Client::connect(client).await?;
+    let mut stop = pin!(signals()?);
     tell("startup_complete", ())?;
     let mut member = Member {
         consumer: Consumer::join(&client, settings)?,

@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::FuturesOrdered;
 use payment_notifier::producer::{Acked, Producer, ProducerConfig, ProducerRecord};
 use payment_notifier::{Client, ClientConfig, Error};
 use serde_json::json;
@@ -68,20 +68,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run(mut arguments: Arguments) -> Result<(), Failure> {
-    let mut stop = pin!(signals()?);
     let mut properties = arguments.config.take().unwrap_or_default();
     let client = arguments.place.client(&mut properties)?;
     let settings = settings(&mut properties, &client)?;
     properties.note_ignored()?;
 
     let client = Client::connect(client).await?;
+    let mut stop = pin!(signals()?);
     let producer = Producer::new(&client, settings);
     tell("startup_complete", ())?;
     let mut run = Run {
         arguments,
         producer,
         began: Instant::now(),
-        under_way: FuturesUnordered::new(),
+        under_way: FuturesOrdered::new(),
         sent: 0,
         acked: 0,
     };
@@ -112,7 +112,8 @@ struct Run {
     arguments: Arguments,
     producer: Producer,
     began: Instant,
-    under_way: FuturesUnordered<BoxFuture<'static, Outcome>>,
+    /// Oldest first: records are told of in the order they were sent.
+    under_way: FuturesOrdered<BoxFuture<'static, Outcome>>,
     sent: u64,
     acked: u64,
 }
@@ -176,7 +177,7 @@ impl Run {
         };
         let delivery = self.producer.send(record).await;
         self.sent += 1;
-        self.under_way.push(Box::pin(async move {
+        self.under_way.push_back(Box::pin(async move {
             let result = match delivery {
                 Ok(delivery) => delivery.await,
                 Err(error) => Err(error),

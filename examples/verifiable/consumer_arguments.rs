@@ -53,31 +53,12 @@ impl Arguments {
     /// Kafka's defaults, then the file, then the command line.
     pub(crate) fn settings(&self, properties: &mut Properties) -> Result<ConsumerConfig, Failure> {
         let mut config = ConsumerConfig {
-            group_id: self.group_id.clone(),
-            topics: vec![self.place.topic.clone()],
             assignors: vec![Assignor::Range],
             ..ConsumerConfig::default()
         };
-        properties.take::<String>("group.id")?;
-        config.group_instance_id = properties.take("group.instance.id")?;
-        properties.apply_millis("session.timeout.ms", &mut config.session_timeout)?;
-        properties.apply_millis("heartbeat.interval.ms", &mut config.heartbeat_interval)?;
-        properties.apply_millis("max.poll.interval.ms", &mut config.rebalance_timeout)?;
-        properties.apply("fetch.min.bytes", &mut config.fetch_min_bytes)?;
-        properties.apply_millis("fetch.max.wait.ms", &mut config.fetch_max_wait)?;
-        properties.apply("fetch.max.bytes", &mut config.fetch_max_bytes)?;
-        properties.apply(
-            "max.partition.fetch.bytes",
-            &mut config.max_partition_fetch_bytes,
-        )?;
-        properties.apply("max.poll.records", &mut config.max_poll_records)?;
-        if let Some(name) = properties.take::<String>("auto.offset.reset")? {
-            config.auto_offset_reset = reset_policy(&name)?;
-        }
-        if let Some(names) = properties.take::<String>("partition.assignment.strategy")? {
-            config.assignors = names.split(',').map(assignor).collect::<Result<_, _>>()?;
-        }
-
+        apply_file(properties, &mut config)?;
+        config.group_id.clone_from(&self.group_id);
+        config.topics = vec![self.place.topic.clone()];
         if let Some(millis) = self.session_timeout {
             config.session_timeout = Duration::from_millis(millis);
         }
@@ -87,11 +68,32 @@ impl Arguments {
         if !self.assignment_strategy.is_empty() {
             config.assignors.clone_from(&self.assignment_strategy);
         }
-        if self.group_instance_id.is_some() {
-            config.group_instance_id.clone_from(&self.group_instance_id);
+        if let Some(name) = &self.group_instance_id {
+            config.group_instance_id = Some(name.clone());
         }
         Ok(config)
     }
+}
+
+fn apply_file(file: &mut Properties, config: &mut ConsumerConfig) -> Result<(), Failure> {
+    file.apply("group.id", &mut config.group_id)?;
+    config.group_instance_id = file.take("group.instance.id")?;
+    file.apply_millis("session.timeout.ms", &mut config.session_timeout)?;
+    file.apply_millis("heartbeat.interval.ms", &mut config.heartbeat_interval)?;
+    file.apply_millis("max.poll.interval.ms", &mut config.rebalance_timeout)?;
+    file.apply("fetch.min.bytes", &mut config.fetch_min_bytes)?;
+    file.apply_millis("fetch.max.wait.ms", &mut config.fetch_max_wait)?;
+    file.apply("fetch.max.bytes", &mut config.fetch_max_bytes)?;
+    let of_partition = &mut config.max_partition_fetch_bytes;
+    file.apply("max.partition.fetch.bytes", of_partition)?;
+    file.apply("max.poll.records", &mut config.max_poll_records)?;
+    if let Some(name) = file.take::<String>("auto.offset.reset")? {
+        config.auto_offset_reset = reset_policy(&name)?;
+    }
+    if let Some(names) = file.take::<String>("partition.assignment.strategy")? {
+        config.assignors = names.split(',').map(assignor).collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }
 
 fn protocol(name: &str) -> Result<String, &'static str> {

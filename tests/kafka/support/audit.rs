@@ -44,8 +44,6 @@ pub(crate) struct Progress {
     pub(crate) committed: i64,
     /// The offset after the last record that was consumed by anyone.
     pub(crate) consumed_to: i64,
-    /// How many records were consumed, those that were consumed again included.
-    pub(crate) deliveries: i64,
     /// A commit may have been made of which nobody told.
     in_doubt: bool,
 }
@@ -150,7 +148,6 @@ impl Audit {
             *position = Some(last + 1);
             let progress = self.partition(&partition);
             progress.consumed_to = consumed_to.max(last + 1);
-            progress.deliveries += count;
         }
         let told = number(event, "count");
         (total == told)
