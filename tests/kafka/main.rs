@@ -7,12 +7,19 @@
     reason = "clippy sees no tests here: libtest-mimic, not an attribute, makes them"
 )]
 
+mod scenarios;
 mod smoke;
+mod spring;
 mod support;
 mod verifiable;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    support::runner::run(&[smoke::TESTS, verifiable::TESTS])
+    support::runner::run(&[
+        smoke::TESTS,
+        verifiable::TESTS,
+        scenarios::TESTS,
+        spring::TESTS,
+    ])
 }

@@ -8,14 +8,17 @@
 pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod connection;
+pub(crate) mod coordinator;
 pub(crate) mod examples;
 pub(crate) mod java;
 pub(crate) mod notifier;
+pub(crate) mod payments;
 pub(crate) mod peers;
 pub(crate) mod process;
 pub(crate) mod record_batch;
 pub(crate) mod records;
 pub(crate) mod runner;
+pub(crate) mod stage;
 pub(crate) mod telegram;
 pub(crate) mod verifiable;
 

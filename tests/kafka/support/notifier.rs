@@ -48,6 +48,16 @@ impl Setup {
             .set("NOTIFIER_RETRY_BACKOFF", "50ms")
     }
 
+    /// The three topics.
+    pub(crate) fn topics(&self) -> [&str; 3] {
+        [&self.source, &self.dead_letter, &self.permanent]
+    }
+
+    /// The drain's own group.
+    pub(crate) fn drain_group(&self) -> String {
+        format!("{}-dlq-retry", self.group)
+    }
+
     /// Sets a variable, or sets it anew.
     pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.environment.push((name.to_owned(), value.into()));

@@ -2,7 +2,7 @@
 //!
 //! It answers as Telegram does, unless a test tells it otherwise, and keeps what it was sent.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -49,6 +49,8 @@ pub(crate) enum Answer {
     Never,
     /// The request is read, and the connection closed.
     Drop,
+    /// The request is read, and answered as by Telegram after [`Telegram::release`].
+    Held,
 }
 
 impl Answer {
@@ -89,7 +91,7 @@ impl Answer {
                 let status = StatusCode::from_u16(status).expect("a test's status is one");
                 (status, Json(body)).into_response()
             }
-            Self::Never => std::future::pending().await,
+            Self::Never | Self::Held => std::future::pending().await,
             // Ends the connection's task without a word from the panic hook.
             Self::Drop => std::panic::resume_unwind(Box::new("dropped")),
         }
@@ -108,6 +110,7 @@ pub(crate) struct Telegram {
 
 struct Bot {
     revoked: AtomicBool,
+    released: watch::Sender<bool>,
     rules: Mutex<Vec<Rule>>,
     sent: watch::Sender<Vec<Sent>>,
 }
@@ -115,9 +118,15 @@ struct Bot {
 impl Telegram {
     /// Starts a stand-in.
     pub(crate) async fn start() -> Self {
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Starts a stand-in at an address that is free.
+    pub(crate) async fn start_at(address: SocketAddr) -> Self {
         let (sender, sent) = watch::channel(Vec::new());
         let bot = Arc::new(Bot {
             revoked: AtomicBool::new(false),
+            released: watch::channel(false).0,
             rules: Mutex::default(),
             sent: sender,
         });
@@ -125,8 +134,8 @@ impl Telegram {
             .route("/{bot}/getMe", get(get_me).post(get_me))
             .route("/{bot}/sendMessage", post(send_message))
             .with_state(Arc::clone(&bot));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        let listener = listener.expect("the loopback interface has a free port");
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.expect("the address is free");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");
@@ -163,6 +172,11 @@ impl Telegram {
             .rules
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers the calls that are held, and those to come at once.
+    pub(crate) fn release(&self) {
+        self.bot.released.send_replace(true);
     }
 
     /// Refuses the token from now on (401), or takes it again.
@@ -204,6 +218,13 @@ impl Bot {
         let token = path.strip_prefix("bot");
         let known = token == Some(TOKEN) && !self.revoked.load(Ordering::Relaxed);
         (!known).then(|| Answer::error(401, "Unauthorized"))
+    }
+
+    async fn released(&self) -> Answer {
+        let mut released = self.released.subscribe();
+        // The sender is this very bot's.
+        let _ = released.wait_for(|released| *released).await;
+        Answer::ok()
     }
 
     /// Finds the answer to a call, and keeps both.
@@ -254,5 +275,9 @@ async fn send_message(
         number => number.to_string(),
     };
     let text = body["text"].as_str().unwrap_or_default().to_owned();
-    bot.receive(&path, chat_id, text).into_response().await
+    let answer = match bot.receive(&path, chat_id, text) {
+        Answer::Held => bot.released().await,
+        answer => answer,
+    };
+    answer.into_response().await
 }
