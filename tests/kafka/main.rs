@@ -7,7 +7,10 @@
     reason = "clippy sees no tests here: libtest-mimic, not an attribute, makes them"
 )]
 
+mod bad_input;
+mod drain;
 mod scenarios;
+mod sink_trouble;
 mod smoke;
 mod spring;
 mod support;
@@ -20,6 +23,9 @@ fn main() -> ExitCode {
         smoke::TESTS,
         verifiable::TESTS,
         scenarios::TESTS,
+        bad_input::TESTS,
+        drain::TESTS,
+        sink_trouble::TESTS,
         spring::TESTS,
     ])
 }

@@ -111,6 +111,7 @@ pub(crate) struct Telegram {
 struct Bot {
     revoked: AtomicBool,
     released: watch::Sender<bool>,
+    probes: watch::Sender<Vec<Instant>>,
     rules: Mutex<Vec<Rule>>,
     sent: watch::Sender<Vec<Sent>>,
 }
@@ -127,6 +128,7 @@ impl Telegram {
         let bot = Arc::new(Bot {
             revoked: AtomicBool::new(false),
             released: watch::channel(false).0,
+            probes: watch::channel(Vec::new()).0,
             rules: Mutex::default(),
             sent: sender,
         });
@@ -187,6 +189,13 @@ impl Telegram {
     /// The calls of `sendMessage` so far, in order, whatever they got.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         self.sent.borrow().clone()
+    }
+
+    /// Waits until `getMe` was called this often, whatever it got.
+    pub(crate) async fn wait_for_probes(&self, count: usize) {
+        let probes = self.bot.probes.subscribe();
+        let enough = |probes: &[Instant]| (probes.len() >= count).then_some(());
+        wait_until(&probes, &format!("{count} probes"), enough).await;
     }
 
     /// Waits for this many calls, and returns all there are.
@@ -260,6 +269,7 @@ fn as_telegram(call: &Sent) -> Answer {
 }
 
 async fn get_me(State(bot): State<Arc<Bot>>, Path(path): Path<String>) -> Response {
+    bot.probes.send_modify(|probes| probes.push(Instant::now()));
     let me = json!({"ok": true, "result": {"id": 123_456, "is_bot": true, "first_name": "Bot"}});
     let answer = bot.refuses(&path).unwrap_or(Answer::Json(200, me));
     answer.into_response().await

@@ -1,0 +1,190 @@
+//! When the drain runs, and what it takes up.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::payments::{is_retry, record, retry_text, texts};
+use crate::support::runner::{Test, tests};
+use crate::support::stage::Stage;
+use crate::support::telegram::Answer;
+
+pub(crate) const TESTS: &[Test] = tests![
+    the_membership_is_kept_between_drains(Kafka),
+    the_interval_counts_from_the_end_of_a_drain(Kafka),
+    a_snapshot_tries_each_record_once(Kafka),
+    a_dead_letter_rests_before_its_retry(Kafka),
+    a_resting_dead_letter_stays_where_it_is(Kafka),
+    the_drain_can_be_disabled(Kafka),
+    the_number_of_retries_can_be_set(Kafka),
+    a_drain_commits_record_by_record(Kafka),
+];
+
+async fn the_membership_is_kept_between_drains() {
+    let stage = Stage::new().await.set("NOTIFIER_DRAIN_INTERVAL", "200ms");
+    let group = stage.setup.drain_group();
+    let passes = |count: usize| {
+        move |lines: &[String]| {
+            let over = lines.iter().filter(|line| line.contains("drain finished"));
+            (over.count() >= count).then_some(())
+        }
+    };
+    let mut notifier = stage.setup.run();
+    let process = notifier.process();
+    process.wait_until("a pass", passes(1)).await;
+    let before = stage.cluster.members(&group).await;
+    assert_eq!(before.len(), 1);
+    // Records that come in between are drained by the same member.
+    stage.bury(&[record(1).at(2)]).await;
+    stage.telegram.wait_for(1).await;
+    process.wait_until("six passes", passes(6)).await;
+    assert_eq!(stage.cluster.members(&group).await, before);
+    assert!(notifier.shut_down().await.success());
+    let log = notifier.log();
+    let assigned: Vec<_> = log
+        .iter()
+        .filter(|line| line.contains("partitions assigned") && line.contains(&group))
+        .collect();
+    assert_eq!(assigned.len(), 1, "{assigned:#?}");
+    assert!(assigned[0].contains("generation=1 "), "{assigned:?}");
+    stage.sent(1);
+}
+
+async fn the_interval_counts_from_the_end_of_a_drain() {
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_DRAIN_INTERVAL", "1500ms")
+        .set("NOTIFIER_DRAIN_MODE", "snapshot");
+    stage.busy(|_| true);
+    stage.bury(&[record(1)]).await;
+    stage
+        .run_until(async |_| {
+            stage.permanent(1).await;
+        })
+        .await;
+    let sent = stage.sent(3);
+    for pair in sent.windows(2) {
+        let apart = pair[1].at - pair[0].at;
+        assert!(apart >= Duration::from_millis(1500), "{apart:?}");
+    }
+}
+
+async fn a_snapshot_tries_each_record_once() {
+    let stage = Stage::new().await.set("NOTIFIER_DRAIN_MODE", "snapshot");
+    stage.busy(|_| true);
+    stage.bury(&[record(1), record(2).at(1), record(3)]).await;
+    for attempt in 1..=3 {
+        let done = stage.drain().await;
+        assert_eq!((&done["sent"], &done["put_back"]), (&json!(3), &json!(3)));
+        let sent = texts(&stage.sent(3 * attempt));
+        for n in 1..=3 {
+            let retry = retry_text(n, attempt);
+            assert_eq!(sent.iter().filter(|text| **text == retry).count(), 1);
+        }
+    }
+    let done = stage.drain().await;
+    assert_eq!((&done["sent"], &done["permanent"]), (&json!(0), &json!(3)));
+    stage.permanent(3).await;
+}
+
+async fn a_dead_letter_rests_before_its_retry() {
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_DRAIN_INTERVAL", "100ms")
+        .set("NOTIFIER_DRAIN_DELAYS", "1s, 2s");
+    stage.busy(|_| true);
+    stage.publish(&[record(1)]).await;
+    stage
+        .run_until(async |_| {
+            stage.permanent(1).await;
+        })
+        .await;
+    let sent = stage.sent(7);
+    let after = |n: usize| sent[n].at - sent[n - 1].at;
+    assert!(sent[4..].iter().all(is_retry));
+    // Clocks count whole milliseconds.
+    let seconds = |s: u64| Duration::from_millis(s * 1000 - 1);
+    assert!(after(4) >= seconds(1), "{:?}", after(4));
+    assert!(after(5) >= seconds(2), "{:?}", after(5));
+    assert!(
+        after(6) >= seconds(2),
+        "the last delay holds on: {:?}",
+        after(6)
+    );
+}
+
+async fn a_resting_dead_letter_stays_where_it_is() {
+    let stage = Stage::new().await.without_drain();
+    stage.busy(|_| true);
+    stage.publish(&[record(1)]).await;
+    stage
+        .run_until(async |_| {
+            stage.dead_letters(1).await;
+        })
+        .await;
+    let stage = stage.set("NOTIFIER_DRAIN_DELAYS", "1h");
+    let done = stage.drain().await;
+    assert_eq!((&done["sent"], &done["put_back"]), (&json!(0), &json!(0)));
+    stage.dead_letters(1).await;
+    stage.drain_committed(&[]).await;
+    // It is not lost to a drain that waits less.
+    let stage = stage.set("NOTIFIER_DRAIN_DELAYS", "");
+    assert_eq!(stage.drain().await["sent"], 3);
+    stage.sent(7);
+}
+
+async fn the_drain_can_be_disabled() {
+    let stage = Stage::new().await.without_drain();
+    stage.bury(&[record(1)]).await;
+    stage.publish(&[record(2)]).await;
+    let log = stage
+        .run_until(async |_| {
+            stage.telegram.wait_for(1).await;
+        })
+        .await;
+    assert!(log.iter().all(|line| !line.contains("drain started")));
+    assert!(log.iter().all(|line| !line.contains("dlq-retry")));
+    stage.sent(1);
+    // The command drains all the same.
+    assert_eq!(stage.drain().await["delivered"], 1);
+}
+
+async fn the_number_of_retries_can_be_set() {
+    let stage = Stage::new()
+        .await
+        .without_drain()
+        .set("NOTIFIER_RETRY_MAX_RETRIES", "0")
+        .set("NOTIFIER_DRAIN_MAX_RETRIES", "1");
+    stage.busy(|_| true);
+    stage.publish(&[record(1)]).await;
+    stage
+        .run_until(async |_| {
+            stage.dead_letters(1).await;
+        })
+        .await;
+    stage.sent(1);
+    let done = stage.drain().await;
+    assert_eq!((&done["sent"], &done["permanent"]), (&json!(1), &json!(1)));
+    stage.permanent(1).await;
+}
+
+async fn a_drain_commits_record_by_record() {
+    // The group waits no longer for the one that is killed.
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "2000")
+        .set("NOTIFIER_KAFKA_HEARTBEAT_INTERVAL_MS", "500");
+    stage.telegram.answer(|call| call.nth == 2, Answer::Held);
+    stage
+        .bury(&[record(1), record(2), record(3), record(4)])
+        .await;
+    let mut notifier = stage.setup.run();
+    stage.telegram.wait_for(3).await;
+    // While the third is on its way, the first two are done with, whatever happens now.
+    stage.drain_committed(&[(0, 2)]).await;
+    notifier.kill().await;
+    stage.telegram.release();
+    assert_eq!(stage.drain().await["delivered"], 2);
+    let expected = [1, 2, 3, 3, 4].map(|n| retry_text(n, 1));
+    assert_eq!(texts(&stage.sent(5)), expected);
+}
