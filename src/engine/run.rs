@@ -110,6 +110,7 @@ impl<H: Handler> Service<H> {
             engine: Engine::new(config),
             service: self,
             under_way: FuturesUnordered::new(),
+            failed: Vec::new(),
             failure: None,
             outcome: Outcome::default(),
         };
@@ -122,6 +123,8 @@ struct Work<H> {
     service: Service<H>,
     engine: Engine<FetchedRecords>,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Consumers that give no more events, on their way out of their groups.
+    failed: Vec<Consumer>,
     failure: Option<Error>,
     outcome: Outcome,
 }
@@ -159,7 +162,11 @@ impl<H: Handler> Work<H> {
         outcome.main = self.engine.totals(Path::Main);
         outcome.drain = self.engine.totals(Path::Drain);
         let consumers = [self.service.main, self.service.drain];
-        let leaving = consumers.into_iter().flatten().map(Consumer::close);
+        let consumers = self
+            .failed
+            .into_iter()
+            .chain(consumers.into_iter().flatten());
+        let leaving = consumers.map(Consumer::close);
         futures_util::future::join_all(leaving).await;
         match self.failure {
             Some(error) => Err(error),
@@ -191,10 +198,10 @@ impl<H: Handler> Work<H> {
             }
             Err(error) => {
                 tracing::error!(%path, %error, "the consumer has failed; stopping");
-                match path {
-                    Path::Main => self.service.main = None,
-                    Path::Drain => self.service.drain = None,
-                }
+                self.failed.extend(match path {
+                    Path::Main => self.service.main.take(),
+                    Path::Drain => self.service.drain.take(),
+                });
                 self.failure.get_or_insert(error);
                 self.engine.handle_shutdown(now);
             }
