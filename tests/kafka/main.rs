@@ -13,6 +13,8 @@ mod scenarios;
 mod sink_trouble;
 mod smoke;
 mod spring;
+mod startup;
+mod stopping;
 mod support;
 mod verifiable;
 
@@ -27,5 +29,7 @@ fn main() -> ExitCode {
         drain::TESTS,
         sink_trouble::TESTS,
         spring::TESTS,
+        startup::TESTS,
+        stopping::TESTS,
     ])
 }

@@ -119,6 +119,7 @@ impl Cluster {
             .with_pattern_type_filter(LITERAL)
             .with_principal_filter(Some(principal))
             .with_operation(operation as i8)
+            .with_host_filter(None)
             .with_permission_type(ANY);
         patiently("the rule", async || {
             let answer = ask_any(self, DESCRIBE_ACLS, &asked).await?;

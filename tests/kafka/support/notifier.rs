@@ -66,8 +66,14 @@ impl Setup {
 
     /// Starts the service.
     pub(crate) fn run(&self) -> Notifier {
-        let mut command = self.command(&["run"]);
-        Notifier(Process::start("payment-notifier run", &mut command))
+        self.start(&["run"])
+    }
+
+    /// Starts a command that runs beside the test.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Notifier {
+        let mut command = self.command(arguments);
+        let name = format!("payment-notifier {}", arguments.join(" "));
+        Notifier(Process::start(&name, &mut command))
     }
 
     /// Runs a command of the program to its end, with this on its standard input.

@@ -1,0 +1,171 @@
+//! How the service stops.
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::support::payments::{record, text, texts};
+use crate::support::runner::{Test, tests};
+use crate::support::stage::Stage;
+use crate::support::telegram::Answer;
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_signal_stops_in_order(Kafka),
+    an_interrupt_stops_in_order_too(Kafka),
+    a_send_that_takes_too_long_is_given_up_and_sent_again(Kafka),
+    a_record_in_backoff_is_left_for_the_next_start(Kafka),
+    a_second_signal_ends_at_once(Kafka),
+    a_signal_while_connecting_ends(Kafka),
+    a_stopped_drain_says_that_it_is_not_done(Kafka),
+    nothing_is_sent_twice_over_restarts(Kafka),
+];
+
+async fn a_signal_stops_in_order() {
+    let stage = Stage::new().await;
+    stage.telegram.answer(|_| true, Answer::Held);
+    stage.publish(&[record(1), record(2)]).await;
+    let mut notifier = stage.setup.run();
+    stage.telegram.wait_for(1).await;
+    notifier.process().terminate();
+    notifier.wait_for_log("stopping").await;
+    stage.telegram.release();
+    let status = notifier.process().ended().await;
+    assert_eq!(status.code(), Some(0), "{status}");
+    // The send in flight finished and is committed; the one behind it was not begun.
+    assert_eq!(texts(&stage.sent(1)), [text(1)]);
+    stage.committed(&[(0, 1)]).await;
+    for group in [stage.setup.group.clone(), stage.setup.drain_group()] {
+        assert_eq!(stage.cluster.members(&group).await, [""; 0]);
+        let told = stage
+            .cluster
+            .tool(
+                "kafka-consumer-groups",
+                &["--describe", "--members", "--group", &group],
+            )
+            .await;
+        assert!(!told.contains("payment-notifier"), "{told}");
+    }
+    let log = notifier.log();
+    let left = log.iter().filter(|line| line.contains("group left"));
+    assert_eq!(left.count(), 2, "{log:#?}");
+}
+
+async fn an_interrupt_stops_in_order_too() {
+    let stage = Stage::new().await;
+    stage.publish(&[record(1)]).await;
+    let mut notifier = stage.setup.run();
+    stage.telegram.wait_for(1).await;
+    notifier.process().signal(Signal::INT);
+    assert_eq!(notifier.process().ended().await.code(), Some(0));
+    notifier.wait_for_log("SIGINT").await;
+    stage.committed(&[(0, 1)]).await;
+    assert_eq!(stage.cluster.members(&stage.setup.group).await, [""; 0]);
+}
+
+async fn a_send_that_takes_too_long_is_given_up_and_sent_again() {
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_CONSUMER_SHUTDOWN_TIMEOUT", "500ms");
+    stage.telegram.answer(|call| call.nth == 0, Answer::Never);
+    stage.publish(&[record(1)]).await;
+    let mut notifier = stage.setup.run();
+    stage.telegram.wait_for(1).await;
+    assert_eq!(notifier.shut_down().await.code(), Some(0));
+    notifier.wait_for_log("given up in flight").await;
+    stage.committed(&[]).await;
+    stage
+        .run_until(async |_| {
+            stage.telegram.wait_for(2).await;
+        })
+        .await;
+    assert_eq!(texts(&stage.sent(2)), [text(1), text(1)]);
+    stage.committed(&[(0, 1)]).await;
+}
+
+async fn a_record_in_backoff_is_left_for_the_next_start() {
+    let stage = Stage::new().await.set("NOTIFIER_RETRY_BACKOFF", "1h");
+    stage.busy(|call| call.nth == 0);
+    stage.publish(&[record(1)]).await;
+    stage
+        .run_until(async |_| {
+            stage.telegram.wait_for(1).await;
+        })
+        .await;
+    stage.committed(&[]).await;
+    stage
+        .run_until(async |_| {
+            stage.telegram.wait_for(2).await;
+        })
+        .await;
+    stage.sent(2);
+    stage.dead_letters(0).await;
+    stage.committed(&[(0, 1)]).await;
+}
+
+async fn a_second_signal_ends_at_once() {
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_CONSUMER_SHUTDOWN_TIMEOUT", "1h");
+    stage.telegram.answer(|_| true, Answer::Never);
+    stage.publish(&[record(1)]).await;
+    let mut notifier = stage.setup.run();
+    stage.telegram.wait_for(1).await;
+    notifier.process().terminate();
+    notifier.wait_for_log("stopping").await;
+    notifier.process().terminate();
+    assert_eq!(notifier.process().ended().await.code(), Some(1));
+    notifier.wait_for_log("ended at once").await;
+    stage.committed(&[]).await;
+}
+
+async fn a_signal_while_connecting_ends() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let stage = Stage::without_topics()
+        .await
+        .set("NOTIFIER_KAFKA_BOOTSTRAP_SERVERS", &address);
+    let accepted = tokio::task::spawn_blocking(move || silent.accept().map(|it| (silent, it)));
+    let mut notifier = stage.setup.run();
+    // Held, so that it stays open.
+    let _connection = accepted.await.unwrap().unwrap();
+    let asked = Instant::now();
+    assert_eq!(notifier.shut_down().await.code(), Some(0));
+    assert!(asked.elapsed().as_secs() < 8, "{:?}", asked.elapsed());
+}
+
+async fn a_stopped_drain_says_that_it_is_not_done() {
+    let stage = Stage::new().await;
+    stage.telegram.answer(|_| true, Answer::Held);
+    stage.bury(&[record(1), record(2)]).await;
+    let mut drain = stage.setup.start(&["drain"]);
+    stage.telegram.wait_for(1).await;
+    drain.process().terminate();
+    drain.wait_for_log("stopping").await;
+    stage.telegram.release();
+    assert_eq!(drain.process().ended().await.code(), Some(1));
+    let told = drain.wait_for_log("sent 1: delivered 1").await;
+    assert!(told.contains("dead letters may be left"), "{told}");
+    stage.drain_committed(&[(0, 1)]).await;
+    stage.sent(1);
+}
+
+async fn nothing_is_sent_twice_over_restarts() {
+    let stage = Stage::new().await;
+    let records: Vec<_> = (0..60)
+        .map(|n| record(n).at(i32::try_from(n).unwrap() % 3))
+        .collect();
+    stage.publish(&records).await;
+    for most in [5, 23, 60] {
+        stage
+            .run_until(async |_| {
+                stage.telegram.wait_for(most).await;
+            })
+            .await;
+    }
+    let mut sent = texts(&stage.sent(60));
+    let mut expected: Vec<_> = (0..60).map(text).collect();
+    sent.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(sent, expected);
+    stage.committed(&[(0, 20), (1, 20), (2, 20)]).await;
+}
