@@ -8,6 +8,7 @@
 )]
 
 mod bad_input;
+mod cli;
 mod drain;
 mod scenarios;
 mod sink_trouble;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         verifiable::TESTS,
         scenarios::TESTS,
         bad_input::TESTS,
+        cli::TESTS,
         drain::TESTS,
         sink_trouble::TESTS,
         spring::TESTS,

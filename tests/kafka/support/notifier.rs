@@ -11,7 +11,7 @@ use super::cluster::Cluster;
 use super::process::Process;
 use super::telegram::{CHAT_ID, TOKEN, Telegram};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_payment-notifier");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_payment-notifier");
 
 /// An environment for the program: topics and a group of the test's own.
 #[derive(Clone)]
