@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::payments::{is_retry, record, retry_text, texts};
+use crate::support::payments::{is_retry, payment, record, retry_text, texts};
 use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
 use crate::support::telegram::Answer;
@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_drain_can_be_disabled(Kafka),
     the_number_of_retries_can_be_set(Kafka),
     a_drain_commits_record_by_record(Kafka),
+    the_markers_of_transactions_hold_nothing_up(Kafka),
 ];
 
 async fn the_membership_is_kept_between_drains() {
@@ -187,4 +188,32 @@ async fn a_drain_commits_record_by_record() {
     assert_eq!(stage.drain().await["delivered"], 2);
     let expected = [1, 2, 3, 3, 4].map(|n| retry_text(n, 1));
     assert_eq!(texts(&stage.sent(5)), expected);
+}
+
+async fn the_markers_of_transactions_hold_nothing_up() {
+    let stage = Stage::new().await;
+    let payload = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(payload.path(), payment(1)).unwrap();
+    for topic in [&stage.setup.dead_letter, &stage.setup.source] {
+        // A transaction a record: most of the log is markers, and its last offset is one.
+        let arguments = [
+            ["--topic", topic],
+            ["--payload-file", payload.path().to_str().unwrap()],
+            ["--num-records", "9"],
+            ["--throughput", "100"],
+            ["--transactional-id", topic],
+            ["--transaction-duration-ms", "1"],
+        ];
+        let tool = "org.apache.kafka.tools.ProducerPerformance";
+        stage.cluster.tool(tool, arguments.as_flattened()).await;
+    }
+    assert_eq!(stage.drain().await["delivered"], 9);
+    assert_eq!(stage.drain().await["sent"], 0);
+    stage
+        .run_until(async |notifier| {
+            notifier.wait_for_log("drain finished").await;
+            stage.telegram.wait_for(18).await;
+        })
+        .await;
+    stage.sent(18);
 }

@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_refused_dead_letter_goes_to_the_permanent_topic_at_once(Kafka),
     a_revoked_token_stops_the_line_until_it_works_again(Kafka),
     a_revoked_token_stops_the_drain_and_costs_no_attempt(Kafka),
+    the_services_drain_goes_on_when_the_token_works_again(Kafka),
+    an_unreachable_telegram_ends_a_drain_and_costs_no_attempt(Kafka),
     an_address_that_is_not_telegrams_costs_no_attempt(Kafka),
     an_unreachable_telegram_stops_the_line_until_it_is_back(Kafka),
     a_record_in_backoff_holds_up_its_partition_alone(Kafka),
@@ -192,6 +194,45 @@ async fn a_revoked_token_stops_the_drain_and_costs_no_attempt() {
     let expected = [1, 1].map(|attempt| retry_text(1, attempt));
     assert_eq!(texts(&stage.sent(2)), expected);
     stage.permanent(1).await;
+}
+
+async fn the_services_drain_goes_on_when_the_token_works_again() {
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_TELEGRAM_PROBE_INTERVAL", "100ms");
+    stage.telegram.revoke_token(true);
+    let used_up = record(2).at(1).header("retry-count", "3");
+    stage.bury(&[record(1), used_up]).await;
+    let log = stage
+        .run_until(async |notifier| {
+            notifier.wait_for_log("the line has stopped").await;
+            // What needs no Telegram goes on meanwhile.
+            stage.permanent(1).await;
+            stage.sent(1);
+            stage.telegram.revoke_token(false);
+            notifier.wait_for_log("drain finished").await;
+        })
+        .await;
+    let expected = [1, 1].map(|attempt| retry_text(1, attempt));
+    assert_eq!(texts(&stage.sent(2)), expected);
+    stage.drain_committed(&[(0, 1), (1, 1)]).await;
+    let passes = log.iter().filter(|line| line.contains("drain started"));
+    assert_eq!(passes.count(), 1);
+}
+
+async fn an_unreachable_telegram_ends_a_drain_and_costs_no_attempt() {
+    let stage = Stage::new().await;
+    stage.bury(&[record(1)]).await;
+    let nowhere = format!("http://{}", free_address());
+    let setup = stage.setup.clone();
+    let setup = setup.set("NOTIFIER_TELEGRAM_BASE_URL", nowhere);
+    let output = setup.call(&["drain"], "").await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("dead letters may be left"), "{output:?}");
+    stage.dead_letters(1).await;
+    assert_eq!(stage.drain().await["delivered"], 1);
+    assert_eq!(texts(&stage.sent(1)), [retry_text(1, 1)]);
 }
 
 async fn an_address_that_is_not_telegrams_costs_no_attempt() {

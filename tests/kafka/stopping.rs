@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::support::payments::{record, text, texts};
+use crate::support::payments::{is_retry, payment, record, text, texts};
+use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
-use crate::support::telegram::Answer;
+use crate::support::telegram::{Answer, Sent};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_signal_stops_in_order(Kafka),
@@ -18,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_signal_while_connecting_ends(Kafka),
     a_stopped_drain_says_that_it_is_not_done(Kafka),
     nothing_is_sent_twice_over_restarts(Kafka),
+    nothing_is_lost_by_a_service_that_is_killed_again_and_again(Kafka) within 300,
 ];
 
 async fn a_signal_stops_in_order() {
@@ -168,4 +170,64 @@ async fn nothing_is_sent_twice_over_restarts() {
     expected.sort_unstable();
     assert_eq!(sent, expected);
     stage.committed(&[(0, 20), (1, 20), (2, 20)]).await;
+}
+
+async fn nothing_is_lost_by_a_service_that_is_killed_again_and_again() {
+    const PAYMENTS: usize = 30;
+    const KILLS: usize = 6;
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_RETRY_BACKOFF", "10ms")
+        .set("NOTIFIER_DRAIN_INTERVAL", "100ms")
+        .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "1500")
+        .set("NOTIFIER_KAFKA_HEARTBEAT_INTERVAL_MS", "300");
+    // A third is busy for ever, a third is refused, and a third sent.
+    let number = |call: &Sent| {
+        let (_, rest) = call.text.split_once(" user").unwrap();
+        let (number, _) = rest.split_once('@').unwrap();
+        number.parse::<usize>().unwrap()
+    };
+    stage.busy(move |call| number(call) % 3 == 0);
+    let refused = Answer::error(403, "Forbidden");
+    stage
+        .telegram
+        .answer(move |call| number(call) % 3 == 1, refused);
+    let records: Vec<_> = (0..PAYMENTS)
+        .map(|n| record(n).at(i32::try_from(n / 10).unwrap()))
+        .collect();
+    stage.publish(&records).await;
+    for _ in 0..KILLS {
+        let mut notifier = stage.setup.run();
+        let more = stage.telegram.sent().len() + 17;
+        stage.telegram.wait_for(more).await;
+        notifier.kill().await;
+    }
+    stage
+        .run_until(async |_| {
+            let sent = |sent: &[Sent]| {
+                let is_sent = |n: &usize| sent.iter().any(|call| call.text == text(*n));
+                let good = (0..PAYMENTS).filter(|n| n % 3 == 2);
+                good.map(|n| is_sent(&n)).all(|it| it).then_some(())
+            };
+            stage.telegram.wait_until("all good ones", sent).await;
+            stage.committed(&[(0, 10), (1, 10), (2, 10)]).await;
+            for n in (0..PAYMENTS).filter(|n| n % 3 != 2) {
+                let there = |parked: &[Record]| parked.iter().any(|it| it.text() == payment(n));
+                stage.wait_for_permanent(there).await;
+            }
+        })
+        .await;
+    // What was killed before its commit is done again, and its count still ends at three.
+    let parked = stage.cluster.read(&stage.setup.permanent).await;
+    let twice = parked.len() - 2 * PAYMENTS / 3;
+    assert!(twice <= 2 * 3 * KILLS, "{twice}");
+    for record in &parked {
+        let count = record.get("retry-count").unwrap();
+        assert!(count == b"0" || count == b"3", "{record:?}");
+    }
+    let retries = stage.telegram.sent();
+    let retries = retries.iter().filter(|call| is_retry(call));
+    assert!(retries.clone().count() >= PAYMENTS);
+    let last = |call: &&Sent| call.text.ends_with("시도 횟수: 4]\n");
+    assert_eq!(retries.filter(last).count(), 0);
 }

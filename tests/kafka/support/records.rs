@@ -113,12 +113,22 @@ impl Cluster {
 
     /// Everything in a topic once it has `count` records.
     pub(crate) async fn wait_for_records(&self, topic: &str, count: usize) -> Vec<Record> {
+        self.wait_until_read(topic, |records| records.len() >= count)
+            .await
+    }
+
+    /// Everything in a topic once it satisfies a condition.
+    pub(crate) async fn wait_until_read(
+        &self,
+        topic: &str,
+        enough: impl Fn(&[Record]) -> bool,
+    ) -> Vec<Record> {
         patiently(topic, async || {
             let records = try_read(self, topic).await?;
-            match records.len() {
-                there if there >= count => Ok(records),
-                there => Err(io::Error::other(format!("{there} of {count} records"))),
+            if enough(&records) {
+                return Ok(records);
             }
+            Err(io::Error::other(format!("only {} records", records.len())))
         })
         .await
     }

@@ -75,6 +75,13 @@ impl Stage {
         exactly(self.cluster.wait_for_records(topic, count).await, count)
     }
 
+    /// Waits until the records in the permanent topic satisfy a condition.
+    pub(crate) async fn wait_for_permanent(&self, enough: impl Fn(&[Record]) -> bool) {
+        self.cluster
+            .wait_until_read(&self.setup.permanent, enough)
+            .await;
+    }
+
     /// Runs the service until `done`, then stops it in order: what it did is settled after that.
     pub(crate) async fn run_until(&self, done: impl AsyncFnOnce(&Notifier)) -> Vec<String> {
         let mut notifier = self.setup.run();
