@@ -25,6 +25,8 @@ pub(crate) const TESTS: &[Test] = tests![
     an_address_that_is_not_telegrams_costs_no_attempt(Kafka),
     an_unreachable_telegram_stops_the_line_until_it_is_back(Kafka),
     a_record_in_backoff_holds_up_its_partition_alone(Kafka),
+    sends_side_by_side_are_of_different_partitions(Kafka),
+    a_rate_is_kept(Kafka),
     a_broken_connection_is_tried_again(Kafka),
     a_chat_that_moved_gets_its_messages(Kafka),
 ];
@@ -301,6 +303,57 @@ async fn a_record_in_backoff_holds_up_its_partition_alone() {
     assert!(is_about(&sent[7], 0), "{sent:?}");
     assert!(sent.iter().all(|call| !is_about(call, 9)), "{sent:?}");
     stage.committed(&[(1, 3), (2, 3)]).await;
+}
+
+async fn sends_side_by_side_are_of_different_partitions() {
+    let stage = Stage::new()
+        .await
+        .without_drain()
+        .set("NOTIFIER_CONSUMER_CONCURRENCY", "5");
+    stage.telegram.answer(|call| call.nth < 3, Answer::Held);
+    let records: Vec<_> = (0..12)
+        .map(|n| record(n).at(i32::try_from(n).unwrap() % 3))
+        .collect();
+    stage.publish(&records).await;
+    stage
+        .run_until(async |_| {
+            let sent = stage.telegram.wait_for(3).await;
+            let mut first = texts(&sent);
+            first.sort_unstable();
+            assert_eq!(first, [0, 1, 2].map(text));
+            stage.telegram.release();
+            stage.telegram.wait_for(12).await;
+        })
+        .await;
+    let sent = stage.sent(12);
+    for partition in 0..3 {
+        let of_partition = |n: &usize| n % 3 == partition;
+        let places = (0..12).filter(of_partition).map(|n| {
+            let mut calls = sent.iter();
+            calls.position(|call| is_about(call, n)).unwrap()
+        });
+        assert!(places.is_sorted(), "{sent:#?}");
+    }
+    stage.committed(&[(0, 4), (1, 4), (2, 4)]).await;
+}
+
+async fn a_rate_is_kept() {
+    let stage = Stage::new()
+        .await
+        .without_drain()
+        .set("NOTIFIER_TELEGRAM_RATE", "1/1s")
+        .set("NOTIFIER_CONSUMER_CONCURRENCY", "3");
+    let records = [0, 1, 2, 3].map(|n| record(n).at(i32::try_from(n).unwrap() % 3));
+    stage.publish(&records).await;
+    stage
+        .run_until(async |_| {
+            stage.telegram.wait_for(4).await;
+        })
+        .await;
+    let sent = stage.sent(4);
+    let took = sent[3].at - sent[0].at;
+    // Arrivals differ by what a busy machine makes of them.
+    assert!(took >= Duration::from_millis(2500), "{took:?}");
 }
 
 async fn a_broken_connection_is_tried_again() {

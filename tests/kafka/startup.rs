@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::coordinator::{Operation, Resource};
-use crate::support::payments::record;
+use crate::support::payments::{payment, record};
+use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
 use crate::support::telegram::TOKEN;
@@ -29,6 +30,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_group_that_must_not_be_joined(Kafka),
     a_drain_group_that_must_not_be_joined(Kafka),
     a_dead_letter_topic_with_too_few_partitions(Kafka),
+    a_permanent_topic_with_too_few_partitions(Kafka),
     a_wrong_configuration_connects_to_nothing(Kafka),
 ];
 
@@ -40,9 +42,8 @@ const COMMANDS: [&str; 3] = ["run", "drain", "publish"];
 
 /// Runs a command to its failure, and returns what it told.
 async fn failure(stage: &Stage, command: &str) -> String {
-    let input = crate::support::payments::payment(1);
     let started = Instant::now();
-    let output = stage.setup.call(&[command], &input).await;
+    let output = stage.setup.call(&[command], &payment(1)).await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{command}: {told}");
     assert!(started.elapsed() < BOUND, "{:?}: {told}", started.elapsed());
@@ -267,6 +268,30 @@ async fn a_dead_letter_topic_with_too_few_partitions() {
         assert!(told.contains(&format!("{source} has 3")), "{told}");
     }
     stage.sent(0);
+}
+
+async fn a_permanent_topic_with_too_few_partitions() {
+    let stage = Stage::without_topics().await.without_drain();
+    let [source, dead_letter, permanent] = stage.setup.topics();
+    stage.cluster.create_topic(source, 3, &[]).await;
+    stage.cluster.create_topic(dead_letter, 3, &[]).await;
+    stage.cluster.create_topic(permanent, 2, &[]).await;
+    let bad = [0, 1, 2, 2].map(|partition| Record::new("bad").at(partition));
+    stage.publish(&bad).await;
+    let log = stage
+        .run_until(async |_| {
+            stage.permanent(4).await;
+        })
+        .await;
+    // The partition is taken modulo their count, and that is said once.
+    let parked = stage.permanent(4).await;
+    let places: Vec<_> = parked.iter().map(|it| it.partition).collect();
+    assert_eq!(places, [0, 0, 0, 1]);
+    let warned = log
+        .iter()
+        .filter(|line| line.contains("too few partitions"));
+    assert_eq!(warned.count(), 1, "{log:#?}");
+    stage.committed(&[(0, 1), (1, 1), (2, 2)]).await;
 }
 
 async fn a_wrong_configuration_connects_to_nothing() {

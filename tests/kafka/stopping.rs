@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     an_interrupt_stops_in_order_too(Kafka),
     a_send_that_takes_too_long_is_given_up_and_sent_again(Kafka),
     a_record_in_backoff_is_left_for_the_next_start(Kafka),
+    a_held_or_stopped_line_stops_in_order(Kafka),
     a_second_signal_ends_at_once(Kafka),
     a_signal_while_connecting_ends(Kafka),
     a_stopped_drain_says_that_it_is_not_done(Kafka),
@@ -102,6 +103,35 @@ async fn a_record_in_backoff_is_left_for_the_next_start() {
     stage.sent(2);
     stage.dead_letters(0).await;
     stage.committed(&[(0, 1)]).await;
+}
+
+async fn a_held_or_stopped_line_stops_in_order() {
+    for answer in [
+        Answer::retry_after(3600),
+        Answer::error(401, "Unauthorized"),
+    ] {
+        let stage = Stage::new().await;
+        stage.telegram.answer(|call| call.nth == 0, answer);
+        stage.publish(&[record(1), record(2)]).await;
+        stage
+            .run_until(async |notifier| {
+                let told = async |text| notifier.wait_for_log(text).await;
+                tokio::select! {
+                    _ = told("the sink asks to wait") => {}
+                    _ = told("the line has stopped") => {}
+                }
+            })
+            .await;
+        stage.sent(1);
+        stage.committed(&[]).await;
+        stage
+            .run_until(async |_| {
+                stage.telegram.wait_for(3).await;
+            })
+            .await;
+        assert_eq!(texts(&stage.sent(3)), [text(1), text(1), text(2)]);
+        stage.committed(&[(0, 2)]).await;
+    }
 }
 
 async fn a_second_signal_ends_at_once() {
@@ -205,9 +235,9 @@ async fn nothing_is_lost_by_a_service_that_is_killed_again_and_again() {
     stage
         .run_until(async |_| {
             let sent = |sent: &[Sent]| {
-                let is_sent = |n: &usize| sent.iter().any(|call| call.text == text(*n));
-                let good = (0..PAYMENTS).filter(|n| n % 3 == 2);
-                good.map(|n| is_sent(&n)).all(|it| it).then_some(())
+                let is_sent = |n| sent.iter().any(|call| call.text == text(n));
+                let mut good = (0..PAYMENTS).filter(|n| n % 3 == 2);
+                good.all(|n| is_sent(n)).then_some(())
             };
             stage.telegram.wait_until("all good ones", sent).await;
             stage.committed(&[(0, 10), (1, 10), (2, 10)]).await;
