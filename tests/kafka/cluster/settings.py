@@ -45,6 +45,8 @@ def node_settings(node, nodes, base, data):
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": in_sync,
         "transaction.state.log.num.partitions": 6,
+        # Records may have any timestamp; those of long ago must not be deleted beneath a test
+        "log.retention.ms": -1,
         # Groups: no pause before the first generation, and timeouts as short as tests like
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 500,
