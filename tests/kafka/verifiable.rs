@@ -1,6 +1,9 @@
 //! Our verifiable clients beside Java's and librdkafka's: they tell the same, and groups of them
 //! hold to what every group must.
 
+mod audit;
+mod relay;
+
 use std::collections::BTreeMap;
 use std::process::Stdio;
 
@@ -9,12 +12,17 @@ use payment_notifier::{Client, ClientConfig};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::support::audit::{Audit, KILLED, replay};
 use crate::support::cluster::Cluster;
 use crate::support::examples::example;
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 use crate::support::verifiable::Verifiable;
+
+use audit::the_audit_finds_what_is_wrong;
+use relay::{
+    mixed_cooperative_members_come_and_go, mixed_range_members_come_and_go,
+    our_cooperative_members_come_and_go, our_range_members_come_and_go,
+};
 
 pub(crate) const TESTS: &[Test] = tests![
     the_audit_finds_what_is_wrong,
@@ -30,156 +38,6 @@ pub(crate) const TESTS: &[Test] = tests![
     mixed_cooperative_members_come_and_go(Kafka, ConfluentKafka) within 240,
     a_member_that_closes_instead_of_revoking_leaves_at_once(Kafka),
 ];
-
-/// Who made a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Maker {
-    Ours,
-    Java,
-    Librdkafka,
-}
-use Maker::{Java, Librdkafka, Ours};
-
-/// How partitions are shared out: the assignor's name, and its class in Java.
-#[derive(Clone, Copy)]
-struct Strategy(&'static str, &'static str);
-
-const RANGE: Strategy = Strategy("range", "org.apache.kafka.clients.consumer.RangeAssignor");
-const COOPERATIVE: Strategy = Strategy(
-    "cooperative-sticky",
-    "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
-);
-
-async fn our_range_members_come_and_go() {
-    members_come_and_go(RANGE, [Ours, Ours, Ours, Ours]).await;
-}
-
-async fn our_cooperative_members_come_and_go() {
-    members_come_and_go(COOPERATIVE, [Ours, Ours, Ours, Ours]).await;
-}
-
-async fn mixed_range_members_come_and_go() {
-    members_come_and_go(RANGE, [Java, Ours, Ours, Librdkafka]).await;
-}
-
-async fn mixed_cooperative_members_come_and_go() {
-    members_come_and_go(COOPERATIVE, [Ours, Java, Librdkafka, Ours]).await;
-}
-
-/// While records come in, three members join, the first leaves, the second is killed, a fourth
-/// joins.
-async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
-    let cluster = Cluster::shared().await;
-    let topic = cluster.unique("relay");
-    cluster.create_topic(&topic, 6, &[]).await;
-    let rate = ["--throughput", "100", "--repeating-keys", "64"];
-    let mut producer = cluster.our_producer(&topic, &rate);
-    let join = |nth: usize| {
-        // The others wait for the end of the one that is killed; a busy machine must not end theirs.
-        let timeout_ms = if nth == 1 { "8000" } else { "25000" };
-        member(cluster, makers[nth], strategy, &topic, timeout_ms)
-    };
-
-    let mut first = join(0);
-    first.wait_for_owned(6).await;
-    let mut second = join(1);
-    tokio::join!(first.wait_for_owned(3), second.wait_for_owned(3));
-    let mut third = join(2);
-    third.wait_for_owned(2).await;
-    first.shut_down().await;
-    tokio::join!(second.wait_for_owned(3), third.wait_for_owned(3));
-    second.kill().await;
-    third.wait_for_owned(6).await;
-    let mut fourth = join(3);
-    tokio::join!(third.wait_for_owned(3), fourth.wait_for_owned(3));
-
-    // Every partition gets records for the last two.
-    producer.wait_for_more(200).await;
-    assert!(producer.shut_down().await.success());
-    let ends = acknowledged(&producer);
-    assert_eq!(ends.len(), 6, "{ends:?}");
-    for (partition, end) in &ends {
-        tokio::select! {
-            () = third.wait_for_offset(*partition, *end) => {}
-            () = fourth.wait_for_offset(*partition, *end) => {}
-        }
-    }
-    tokio::join!(third.shut_down(), fourth.shut_down());
-
-    let audit = replay(&[
-        ("first", first.events()),
-        ("second", second.events()),
-        ("third", third.events()),
-        ("fourth", fourth.events()),
-    ]);
-    let progress = audit.progress().iter();
-    let consumed_to = progress.map(|((_, partition), it)| (*partition, it.consumed_to));
-    assert_eq!(consumed_to.collect::<BTreeMap<_, _>>(), ends);
-    assert_eq!(committed(cluster, &topic).await, ends);
-}
-
-/// Starts a member of the group that is named as the topic.
-fn member(
-    cluster: &Cluster,
-    maker: Maker,
-    strategy: Strategy,
-    topic: &str,
-    timeout_ms: &str,
-) -> Verifiable {
-    let Strategy(name, class) = strategy;
-    let timeout = ["--session-timeout", timeout_ms];
-    match maker {
-        Ours => {
-            let strategy = ["--assignment-strategy", name];
-            cluster.our_consumer(topic, topic, &[strategy, timeout].concat())
-        }
-        Java => {
-            let strategy = ["--assignment-strategy", class];
-            cluster.java_consumer(topic, topic, &[strategy, timeout].concat())
-        }
-        Librdkafka => {
-            let strategy = format!("partition.assignment.strategy={name}");
-            let timeout = format!("session.timeout.ms={timeout_ms}");
-            cluster.librdkafka_consumer(topic, topic, &[&strategy, &timeout])
-        }
-    }
-}
-
-/// The offset after the last acknowledged record of each partition; each was acknowledged once,
-/// and in order.
-fn acknowledged(producer: &Verifiable) -> BTreeMap<i64, i64> {
-    let mut offsets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    for event in producer.events() {
-        assert_ne!(event["name"], "producer_send_error", "{event}");
-        if event["name"] == "producer_send_success" {
-            let [partition, offset] = ["partition", "offset"].map(|it| event[it].as_i64().unwrap());
-            offsets.entry(partition).or_default().push(offset);
-        }
-    }
-    let ends = offsets.into_iter().map(|(partition, offsets)| {
-        let end = i64::try_from(offsets.len()).unwrap();
-        assert_eq!(
-            offsets,
-            (0..end).collect::<Vec<_>>(),
-            "partition {partition}"
-        );
-        (partition, end)
-    });
-    ends.collect()
-}
-
-/// The committed offsets of the group that is named as the topic, as Kafka's own tool tells.
-async fn committed(cluster: &Cluster, topic: &str) -> BTreeMap<i64, i64> {
-    let told = cluster
-        .tool("kafka-consumer-groups", &["--describe", "--group", topic])
-        .await;
-    let rows = told
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let rows = rows.filter(|row| row.get(1) == Some(&topic));
-    rows.map(|row| (row[2].parse().unwrap(), row[3].parse().unwrap()))
-        .collect()
-}
 
 async fn our_producer_tells_what_javas_does() {
     let cluster = Cluster::shared().await;
@@ -296,6 +154,42 @@ async fn our_consumer_commits_by_itself_without_telling() {
     assert_eq!(committed(cluster, &topic).await, BTreeMap::from([(0, 1)]));
 }
 
+/// The offset after the last acknowledged record of each partition; each was acknowledged once,
+/// and in order.
+fn acknowledged(producer: &Verifiable) -> BTreeMap<i64, i64> {
+    let mut offsets: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for event in producer.events() {
+        assert_ne!(event["name"], "producer_send_error", "{event}");
+        if event["name"] == "producer_send_success" {
+            let [partition, offset] = ["partition", "offset"].map(|it| event[it].as_i64().unwrap());
+            offsets.entry(partition).or_default().push(offset);
+        }
+    }
+    let ends = offsets.into_iter().map(|(partition, offsets)| {
+        let end = i64::try_from(offsets.len()).unwrap();
+        assert_eq!(
+            offsets,
+            (0..end).collect::<Vec<_>>(),
+            "partition {partition}"
+        );
+        (partition, end)
+    });
+    ends.collect()
+}
+
+/// The committed offsets of the group that is named as the topic, as Kafka's own tool tells.
+async fn committed(cluster: &Cluster, topic: &str) -> BTreeMap<i64, i64> {
+    let told = cluster
+        .tool("kafka-consumer-groups", &["--describe", "--group", topic])
+        .await;
+    let rows = told
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = rows.filter(|row| row.get(1) == Some(&topic));
+    rows.map(|row| (row[2].parse().unwrap(), row[3].parse().unwrap()))
+        .collect()
+}
+
 /// The events in order, each with its fields and their types, without values.
 fn shapes(client: &Verifiable) -> Vec<(Value, Value)> {
     let events = client.events().into_iter();
@@ -376,80 +270,5 @@ async fn wrong_arguments_are_refused() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(told.contains(why), "{arguments:?}: {told}");
-    }
-}
-
-/// Each story is right but for its last event.
-async fn the_audit_finds_what_is_wrong() {
-    let of = |partition: i64| json!({"topic": "t", "partition": partition});
-    let assigned = |p| json!({"name": "partitions_assigned", "partitions": [of(p)]});
-    let revoked = |p| json!({"name": "partitions_revoked", "partitions": [of(p)]});
-    let committed = |p: i64, offset: i64| {
-        let offsets = [json!({"topic": "t", "partition": p, "offset": offset})];
-        json!({"name": "offsets_committed", "success": true, "offsets": offsets})
-    };
-    let consumed = |p: i64, offsets: std::ops::Range<i64>| {
-        let count = offsets.end - offsets.start;
-        let span = json!({
-            "topic": "t", "partition": p, "count": count,
-            "minOffset": offsets.start, "maxOffset": offsets.end - 1,
-        });
-        json!({"name": "records_consumed", "count": count, "partitions": [span]})
-    };
-    let ended = || json!({"name": "shutdown_complete"});
-    let killed = || json!({"name": KILLED});
-    let kept = || {
-        vec![
-            ("a", assigned(0)),
-            ("a", consumed(0, 0..5)),
-            ("a", committed(0, 3)),
-        ]
-    };
-    let then = |more: &[(&'static str, Value)]| [kept(), more.to_vec()].concat();
-
-    for (wrong, story) in [
-        ("owns", then(&[("b", assigned(0))])),
-        ("not its own", then(&[("b", consumed(0, 5..6))])),
-        ("not its own", then(&[("a", consumed(1, 0..1))])),
-        ("not its own", then(&[("a", committed(1, 1))])),
-        ("not its own", then(&[("a", revoked(1))])),
-        ("begins at 6", then(&[("a", consumed(0, 6..7))])),
-        ("begins at 4", then(&[("a", consumed(0, 4..7))])),
-        (
-            "begins at 1",
-            then(&[("b", assigned(1)), ("b", consumed(1, 1..2))]),
-        ),
-        (
-            "begins at 2",
-            then(&[
-                ("a", killed()),
-                ("b", assigned(0)),
-                ("b", consumed(0, 2..6)),
-            ]),
-        ),
-        (
-            "begins at 6",
-            then(&[
-                ("a", killed()),
-                ("b", assigned(0)),
-                ("b", consumed(0, 6..7)),
-            ]),
-        ),
-        ("beyond", then(&[("a", committed(0, 6))])),
-        ("goes back", then(&[("a", committed(0, 2))])),
-        ("uncommitted", then(&[("a", revoked(0))])),
-        (
-            "still owns",
-            then(&[("a", committed(0, 5)), ("a", ended())]),
-        ),
-        ("has left", then(&[("a", killed()), ("a", revoked(0))])),
-    ] {
-        let mut audit = Audit::default();
-        let (last, before) = story.split_last().unwrap();
-        for (member, event) in before {
-            audit.handle(member, event).unwrap();
-        }
-        let told = audit.handle(last.0, &last.1).unwrap_err();
-        assert!(told.contains(wrong), "{wrong}: {told}");
     }
 }
