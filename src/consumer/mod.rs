@@ -10,6 +10,8 @@ mod fetch;
 pub mod positions;
 mod records;
 pub mod session;
+#[cfg(test)]
+mod testing;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -79,6 +81,8 @@ pub enum Event {
 /// ```
 #[derive(Debug)]
 pub struct Consumer {
+    /// Not bounded, as no caller may wait here; the driver takes each one at once, and bounds the
+    /// commits that wait for the coordinator itself.
     commands: mpsc::UnboundedSender<Command>,
     events: mpsc::Receiver<Result<Event, Error>>,
     failed: Option<Error>,
@@ -93,6 +97,7 @@ impl Consumer {
     /// [`ErrorKind::Usage`] for settings that can't be.
     pub fn join(client: &Client, config: ConsumerConfig) -> Result<Self, Error> {
         check(&config)?;
+        let config = config.bounded();
         // One event on its way: what the application has not asked for stays with the driver,
         // where a lost partition's records can still be thrown away.
         let (events_sender, events) = mpsc::channel(1);
@@ -113,7 +118,8 @@ impl Consumer {
     /// What ended the membership for good: the group or a topic is forbidden
     /// (`GROUP_AUTHORIZATION_FAILED`, `TOPIC_AUTHORIZATION_FAILED`), another instance has taken
     /// the same `group.instance.id` (`FENCED_INSTANCE_ID`), the group's members have no assignor
-    /// in common (`INCONSISTENT_GROUP_PROTOCOL`). Further calls give the same error.
+    /// in common (`INCONSISTENT_GROUP_PROTOCOL`). Further calls give the same error; what is still
+    /// this member's can be committed until the consumer is closed or dropped.
     ///
     /// # Cancel safety
     ///
@@ -140,7 +146,8 @@ impl Consumer {
     ///
     /// # Cancel safety
     ///
-    /// When dropped, the commit goes on.
+    /// The commit is under way when this returns, and comes after those before it, whether the
+    /// answer is awaited or dropped; only its answer is then lost.
     pub fn commit(
         &self,
         offsets: Vec<CommitOffset>,
@@ -169,12 +176,13 @@ impl Consumer {
         self.command(Command::Resume(partitions.to_vec()));
     }
 
-    /// Goes on from another offset of a partition that is assigned.
+    /// Goes on from another offset of a partition that is assigned. An event that is on its way
+    /// already still arrives.
     pub fn seek(&self, partition: TopicPartition, offset: i64) {
         self.command(Command::Seek(partition, offset));
     }
 
-    /// Leaves the group and ends. A static member does not leave: it may come back within its
+    /// Leaves the group and ends, once the commits made before are done, within 5 seconds. A static member does not leave: it may come back within its
     /// session timeout and keep its partitions (KIP-345).
     ///
     /// # Cancel safety
@@ -204,6 +212,13 @@ fn check(config: &ConsumerConfig) -> Result<(), Error> {
     }
     if config.topics.is_empty() {
         return wrong("a consumer without topics");
+    }
+    if config.max_poll_records == 0 {
+        return wrong("max.poll.records is 0");
+    }
+    let sizes = [config.fetch_max_bytes, config.max_partition_fetch_bytes];
+    if sizes.iter().any(|bytes| *bytes < 1) {
+        return wrong("fetch.max.bytes and max.partition.fetch.bytes must be at least 1");
     }
     if config.assignors.is_empty() {
         return wrong("partition.assignment.strategy is empty");

@@ -74,7 +74,8 @@ impl FetchedRecords {
                 .all(|(records, cursor)| cursor.is_done(records))
     }
 
-    /// Takes off the first `count` records; the rest stays.
+    /// Takes off the first `count` records; the rest stays. What was taken ends where the rest
+    /// begins, so that offsets which compaction has removed are between neither.
     #[must_use]
     pub fn split_front(&mut self, count: usize) -> Self {
         let mut front = self.clone();
@@ -83,15 +84,19 @@ impl FetchedRecords {
             return front;
         }
         front.limit = count;
+        let mut taken = None;
         for _ in 0..count {
-            // An unreadable record is reported by the part that holds it.
-            if !matches!(self.next(), Some(Ok(_))) {
-                break;
+            match self.next() {
+                Some(Ok(record)) => taken = Some(record.offset),
+                // An unreadable record is reported by the part that holds it.
+                _ => break,
             }
         }
-        let mut ahead = self.clone();
-        if let Some(Ok(record)) = ahead.next() {
-            front.next_offset = record.offset;
+        match (self.clone().next(), taken) {
+            (Some(Ok(rest)), _) => front.next_offset = rest.offset,
+            // Nobody may be led past what can't be read.
+            (Some(Err(_)), Some(last)) => front.next_offset = last.saturating_add(1),
+            _ => {}
         }
         front
     }
@@ -128,3 +133,6 @@ fn first_wanted(records: &Records, from_offset: i64) -> RecordCursor {
     }
     wanted
 }
+
+#[cfg(test)]
+mod tests;
