@@ -4,7 +4,7 @@
 //! JoinGroup and SyncGroup have a connection of their own, as the coordinator holds them for as
 //! long as a rebalance takes, and would hold up heartbeats and commits behind them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -20,9 +20,13 @@ use crate::group::membership::{
     Attempt, CommitStamp, Config, Effect, GroupFailure, JoinAnswer, Membership, RequestError,
     SyncAnswer,
 };
+pub(crate) use crate::group::requests::Found;
 use crate::group::requests::Requests;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
+
+/// Commits that may wait for the coordinator; more are refused.
+const MAX_COMMITS: usize = 1024;
 
 /// What the membership tells the consumer.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ struct Commit {
     deadline: Instant,
     not_before: Instant,
     failures: u32,
+    last_failure: Option<RequestError>,
 }
 
 /// One member's side of its group.
@@ -94,8 +99,9 @@ impl GroupDriver {
     /// The next event. Cancel safe: what is under way stays so.
     pub(crate) async fn next(&mut self) -> GroupEvent {
         loop {
-            self.carry_out_effects();
             self.begin_commit();
+            self.finish_revocation();
+            self.carry_out_effects();
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
@@ -109,15 +115,24 @@ impl GroupDriver {
 
     /// The application is done with partitions that were to be revoked.
     pub(crate) fn revoked(&mut self, partitions: &[TopicPartition]) {
-        let Some((attempt, left)) = &mut self.revoking else {
-            return;
-        };
-        for tp in partitions {
-            left.remove(tp);
+        if let Some((_, left)) = &mut self.revoking {
+            left.retain(|tp| !partitions.contains(tp));
         }
-        if left.is_empty() {
-            let attempt = *attempt;
-            self.revoking = None;
+    }
+
+    /// The application is done with all that is to be revoked now.
+    pub(crate) fn all_revoked(&mut self) {
+        if let Some((_, left)) = &mut self.revoking {
+            left.clear();
+        }
+    }
+
+    /// Gives up what the application is done with, after the commits that it made before: the
+    /// coordinator takes none of them once the partitions are another member's.
+    fn finish_revocation(&mut self) {
+        let committed = self.commits.is_empty() && !self.committing;
+        let done = |(_, left): &mut (_, BTreeSet<_>)| left.is_empty() && committed;
+        if let Some((attempt, _)) = self.revoking.take_if(done) {
             self.machine.handle_revoked(attempt, now());
         }
     }
@@ -128,6 +143,11 @@ impl GroupDriver {
         offsets: Vec<CommitOffset>,
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
+        if self.commits.len() >= MAX_COMMITS {
+            let text = format!("{}: {MAX_COMMITS} wait already", self.committing_what());
+            let _ = reply.send(Err(Error::new(ErrorKind::Usage, text)));
+            return;
+        }
         let now = Instant::now();
         let deadline = now + self.client.config().request_timeout;
         let commit = Commit {
@@ -136,6 +156,7 @@ impl GroupDriver {
             deadline,
             not_before: now,
             failures: 0,
+            last_failure: None,
         };
         self.commits.push_back(Box::new(commit));
     }
@@ -144,7 +165,7 @@ impl GroupDriver {
     pub(crate) fn committed(
         &self,
         partitions: Vec<TopicPartition>,
-    ) -> impl Future<Output = Result<BTreeMap<TopicPartition, i64>, Error>> + Send + use<> {
+    ) -> impl Future<Output = Found> + Send + use<> {
         self.requests(&self.control).committed(partitions)
     }
 
@@ -174,9 +195,9 @@ impl GroupDriver {
     fn next_timeout(&self) -> Option<Instant> {
         let commit = self.commits.front().filter(|_| !self.committing);
         let commit = commit.map(|commit| match self.machine.commit_stamp() {
-            Some(_) if commit.not_before > Instant::now() => commit.not_before,
+            Some(_) => commit.not_before.min(commit.deadline),
             // Until the membership allows it, or not at all.
-            _ => commit.deadline,
+            None => commit.deadline,
         });
         let machine = self.machine.poll_timeout().map(Instant::from_std);
         commit.into_iter().chain(machine).min()
@@ -291,49 +312,46 @@ impl GroupDriver {
     /// Sends the oldest commit if the membership allows it now. One whose partitions are not all
     /// this member's any more, or whose time is over, is refused.
     fn begin_commit(&mut self) {
-        while let Some(commit) = self.commits.front().filter(|_| !self.committing) {
+        while !self.committing
+            && let Some(commit) = self.commits.pop_front()
+        {
             let now = Instant::now();
-            let owned = self.machine.assignment();
-            let refusal = if !commit
-                .offsets
-                .iter()
-                .all(|it| owned.contains(&it.partition))
-            {
-                Some(Error::broker(
-                    ErrorCode::ILLEGAL_GENERATION,
-                    self.committing_what(),
-                ))
-            } else if commit.deadline <= now {
-                let text = format!("{}: not possible in time", self.committing_what());
-                Some(Error::new(ErrorKind::Timeout, text))
-            } else {
-                None
-            };
-            let stamp = self
-                .machine
-                .commit_stamp()
-                .filter(|_| commit.not_before <= now);
-            if refusal.is_none() && stamp.is_none() {
-                return;
+            if let Some(error) = self.refusal(&commit, now) {
+                let _ = commit.reply.send(Err(error));
+                continue;
             }
-            let Some(commit) = self.commits.pop_front() else {
-                return;
-            };
-            match (refusal, stamp) {
-                (Some(error), _) => {
-                    let _ = commit.reply.send(Err(error));
-                }
-                (None, Some(stamp)) => self.send_commit(commit, stamp),
-                (None, None) => {}
+            let stamp = self.machine.commit_stamp();
+            match stamp.filter(|_| commit.not_before <= now) {
+                Some(stamp) => self.send_commit(commit, stamp),
+                None => return self.commits.push_front(commit),
             }
         }
+    }
+
+    fn refusal(&self, commit: &Commit, now: Instant) -> Option<Error> {
+        let owned = self.machine.assignment();
+        let mut partitions = commit.offsets.iter().map(|offset| &offset.partition);
+        if !partitions.all(|partition| owned.contains(partition)) {
+            let code = ErrorCode::ILLEGAL_GENERATION;
+            return Some(Error::broker(code, self.committing_what()));
+        }
+        if commit.deadline > now {
+            return None;
+        }
+        let why = match &commit.last_failure {
+            Some(error) => error.to_string(),
+            None => "the group was rebalancing".to_owned(),
+        };
+        let text = format!("{}: not possible in time: {why}", self.committing_what());
+        Some(Error::new(ErrorKind::Timeout, text))
     }
 
     fn send_commit(&mut self, commit: Box<Commit>, stamp: CommitStamp) {
         self.committing = true;
         let requests = self.requests(&self.control);
         self.begin(async move {
-            let answer = requests.commit(&stamp, &commit.offsets).await;
+            let commit_by = commit.deadline;
+            let answer = requests.commit(&stamp, &commit.offsets, commit_by).await;
             Answer::Commit(commit, stamp, answer)
         });
     }
@@ -358,7 +376,8 @@ impl GroupDriver {
                     .send(Err(Error::broker(code, self.committing_what())));
             }
             _ => {
-                commit.failures += 1;
+                commit.failures = commit.failures.saturating_add(1);
+                commit.last_failure = Some(error);
                 let config = self.client.config();
                 let (min, max) = (config.retry_backoff, config.retry_backoff_max);
                 commit.not_before = Instant::now() + jittered_backoff(min, max, commit.failures);

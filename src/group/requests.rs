@@ -12,7 +12,7 @@ use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
-    SyncGroupRequest,
+    OffsetFetchResponse, SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
@@ -26,6 +26,18 @@ use crate::{Error, ErrorKind};
 
 /// The protocol type of consumers; Connect's and others' have their own.
 const CONSUMER: &str = "consumer";
+
+/// The first version of OffsetFetch that can be told to wait for open transactions (KIP-447).
+const FIRST_STABLE_OFFSET_FETCH: i16 = 7;
+
+/// Offsets that were looked up.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What is known of each partition: its offset, or that it has none.
+    pub(crate) offsets: BTreeMap<TopicPartition, Option<i64>>,
+    /// Why it is not known of others.
+    pub(crate) failure: Option<Error>,
+}
 
 /// One group, as requests about it are sent to its coordinator.
 #[derive(Clone, Debug)]
@@ -124,11 +136,13 @@ impl Requests {
         checked(self.call(&request, leave.timeout).await?.error_code)
     }
 
-    /// Commits; the first refusal of a partition counts for all.
+    /// Commits; the first refusal of a partition counts for all, and one that the answer leaves
+    /// out as refused.
     pub(super) async fn commit(
         self,
         stamp: &CommitStamp,
         offsets: &[CommitOffset],
+        deadline: Instant,
     ) -> Result<(), RequestError> {
         let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
         for offset in offsets {
@@ -152,58 +166,62 @@ impl Requests {
             .with_member_id(text(&stamp.member_id))
             .with_group_instance_id(optional(stamp.instance_id.as_deref()))
             .with_topics(topics.collect());
-        let timeout = self.timeout;
-        let answer = self.call(&request, timeout).await?;
-        let mut partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
-        partitions.try_for_each(|partition| checked(partition.error_code))
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = self.call(&request, left).await?;
+        let mut answered = 0;
+        for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
+            checked(partition.error_code)?;
+            answered += 1;
+        }
+        if answered < offsets.len() {
+            return Err(RequestError::Code(ErrorCode::UNKNOWN_SERVER_ERROR));
+        }
+        Ok(())
     }
 
-    /// The committed offsets of these partitions; those without one are left out.
-    ///
-    /// # Errors
-    ///
-    /// The broker's code, or why the coordinator did not answer.
-    pub(super) async fn committed(
-        self,
-        partitions: Vec<TopicPartition>,
-    ) -> Result<BTreeMap<TopicPartition, i64>, Error> {
+    /// The committed offsets of these partitions.
+    pub(super) async fn committed(self, partitions: Vec<TopicPartition>) -> Found {
         let doing = format!("the committed offsets of group {}", self.group);
+        match self.ask_committed(&partitions, &doing).await {
+            Ok(answer) => read_committed(answer, &doing),
+            Err(error) => Found {
+                offsets: BTreeMap::new(),
+                failure: Some(error),
+            },
+        }
+    }
+
+    async fn ask_committed(
+        &self,
+        partitions: &[TopicPartition],
+        doing: &str,
+    ) -> Result<OffsetFetchResponse, Error> {
         let Some(coordinator) = self.coordinator else {
             return Err(Error::broker(ErrorCode::COORDINATOR_NOT_AVAILABLE, doing));
         };
         let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
-        for tp in &partitions {
+        for tp in partitions {
             topics.entry(&tp.topic).or_default().push(tp.partition);
         }
         let topics = topics.into_iter().map(|(topic, indexes)| {
             let topic = OffsetFetchRequestTopic::default().with_name(topic_name(topic));
             topic.with_partition_indexes(indexes)
         });
+        let deadline = Instant::now() + self.timeout;
+        let connection = self
+            .channel
+            .connection(Node::Id(coordinator), deadline)
+            .await?;
+        let stable = connection.version::<OffsetFetchRequest>()? >= FIRST_STABLE_OFFSET_FETCH;
         let request = OffsetFetchRequest::default()
             .with_group_id(group_id(&self.group))
             .with_topics(Some(topics.collect()))
-            .with_require_stable(true);
-        let deadline = Instant::now() + self.timeout;
-        let answer = self
-            .channel
-            .call(Node::Id(coordinator), &request, deadline)
-            .await?;
+            .with_require_stable(stable);
+        let answer = connection.call(&request, deadline).await?;
         ErrorCode(answer.error_code)
             .ok()
-            .map_err(|code| Error::broker(code, &doing))?;
-        let mut found = BTreeMap::new();
-        for topic in answer.topics {
-            for partition in topic.partitions {
-                let tp = TopicPartition::new(topic.name.as_str(), partition.partition_index);
-                ErrorCode(partition.error_code)
-                    .ok()
-                    .map_err(|code| Error::broker(code, format!("{doing}: {tp}")))?;
-                if partition.committed_offset >= 0 {
-                    found.insert(tp, partition.committed_offset);
-                }
-            }
-        }
-        Ok(found)
+            .map_err(|code| Error::broker(code, doing))?;
+        Ok(answer)
     }
 
     async fn call<R: Request>(
@@ -227,6 +245,30 @@ impl Requests {
                 }
             })
     }
+}
+
+/// What an answer says of each partition: one that has its own trouble, an open transaction for
+/// one, keeps none of the others from their offsets.
+fn read_committed(answer: OffsetFetchResponse, doing: &str) -> Found {
+    let mut found = Found {
+        offsets: BTreeMap::new(),
+        failure: None,
+    };
+    for topic in answer.topics {
+        for partition in topic.partitions {
+            let tp = TopicPartition::new(topic.name.as_str(), partition.partition_index);
+            match ErrorCode(partition.error_code).ok() {
+                Ok(()) => {
+                    let offset = Some(partition.committed_offset).filter(|offset| *offset >= 0);
+                    found.offsets.insert(tp, offset);
+                }
+                Err(code) => {
+                    found.failure = Some(Error::broker(code, format!("{doing}: {tp}")));
+                }
+            }
+        }
+    }
+    found
 }
 
 fn checked(code: i16) -> Result<(), RequestError> {
