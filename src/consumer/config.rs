@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::ClientConfig;
+use crate::cluster::{ClientConfig, LONGEST};
 use crate::group::{Assignor, membership};
 
 /// Where a partition begins that has no committed offset, or whose offset is gone:
@@ -90,6 +90,17 @@ impl ConsumerConfig {
             // A share is left for the JoinGroup after it.
             revoke_timeout: self.rebalance_timeout.mul_f64(0.9),
             seed,
+        }
+    }
+
+    /// Keeps waits short enough to be added to any point in time.
+    pub(super) fn bounded(self) -> Self {
+        Self {
+            session_timeout: self.session_timeout.min(LONGEST),
+            heartbeat_interval: self.heartbeat_interval.min(LONGEST),
+            rebalance_timeout: self.rebalance_timeout.min(LONGEST),
+            fetch_max_wait: self.fetch_max_wait.min(LONGEST),
+            ..self
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::cluster::{Channel, Node};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::records::FetchedRecords;
 use crate::consumer::session::{FetchPosition, SessionRequest};
-use crate::wire::batch::{BatchError, Batches, Records};
+use crate::wire::batch::{BatchError, Batches, RecordBatch, Records};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -123,13 +123,18 @@ fn is_compressed(records: &Bytes) -> bool {
         .is_some_and(|low| low & CODEC != 0)
 }
 
+/// Reads an answer, up to the batch in which the records held take more than `max_bytes`: what
+/// is left is fetched again later, so that compressed bytes can't become any number of bytes.
 fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer {
     let mut partitions = Vec::new();
+    let mut held = 0;
     for topic in answer.responses {
         for data in topic.partitions {
             let tp = TopicPartition::new(topic.topic.as_str(), data.partition_index);
             if let Some(position) = wanted.get(&tp) {
-                partitions.push(read_partition(tp, data, position.offset, max_bytes));
+                let answer = read_partition(tp, data, position.offset, held, max_bytes);
+                held += answer.records.len_bytes();
+                partitions.push(answer);
             }
         }
     }
@@ -144,15 +149,20 @@ fn read_partition(
     partition: TopicPartition,
     data: PartitionData,
     asked_offset: i64,
+    mut held: usize,
     max_bytes: usize,
 ) -> PartitionAnswer {
     let mut batches = Vec::new();
     let mut next_offset = asked_offset;
     let mut unreadable = None;
     for batch in Batches::new(data.records.unwrap_or_default()) {
+        if held > max_bytes {
+            break;
+        }
         match wanted_batch(batch, asked_offset, max_bytes) {
             Ok((end, records)) => {
                 next_offset = next_offset.max(end);
+                held += records.as_ref().map_or(0, Records::size_bytes);
                 batches.extend(records);
             }
             Err(error) => {
@@ -175,7 +185,7 @@ fn read_partition(
 /// The offset after a batch, and its records unless they are none of ours: before the offset
 /// asked for, or a transaction's marker.
 fn wanted_batch(
-    batch: Result<crate::wire::batch::RecordBatch, BatchError>,
+    batch: Result<RecordBatch, BatchError>,
     asked_offset: i64,
     max_bytes: usize,
 ) -> Result<(i64, Option<Records>), BatchError> {
@@ -186,3 +196,6 @@ fn wanted_batch(
     }
     Ok((end, Some(batch.decode(max_bytes)?)))
 }
+
+#[cfg(test)]
+mod tests;

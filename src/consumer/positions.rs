@@ -10,8 +10,8 @@
 //!
 //! # Invariants
 //!
-//! - An answer counts only if it is of the partition's present incarnation: a partition that went
-//!   and came back begins anew.
+//! - An answer counts only if it is of the partition's present incarnation: one that went and came
+//!   back, was sought in or was reset begins anew.
 //! - Records are handed out in order without gaps: a fetch answer that does not begin where the
 //!   partition stands is thrown away.
 //! - The bytes held for partitions that are not paused never exceed the budget by more than one
@@ -44,15 +44,20 @@ pub enum Stage {
 pub struct Positions {
     partitions: BTreeMap<TopicPartition, Position>,
     turn: VecDeque<TopicPartition>,
-    incarnations: u64,
+    /// Counts what makes answers to earlier questions stale.
+    stamp: u64,
 }
 
 #[derive(Debug)]
 struct Position {
+    /// The stamp of its beginning.
     incarnation: u64,
+    /// The stamp of its last resumption.
+    resumed: u64,
     stage: Stage,
     paused: bool,
-    /// Something failed: not before this.
+    /// How often in a row something failed, and until when it therefore waits.
+    failures: u32,
     not_before: Option<Instant>,
     /// A question about it is under way.
     asked: bool,
@@ -72,7 +77,10 @@ pub enum Fetched {
 /// Whether the application was told that it has seen everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    Unknown,
+    /// No answer came since it was assigned, resumed, sought in or reset.
+    Unheard,
+    /// There is more to fetch.
+    Ahead,
     /// The high watermark, with whether it was told.
     At(i64, bool),
 }
@@ -89,17 +97,19 @@ impl Positions {
     /// Adds partitions whose offsets are to be found.
     pub fn assign(&mut self, partitions: &[TopicPartition]) {
         for tp in partitions {
-            self.incarnations += 1;
+            self.stamp += 1;
             self.turn.retain(|other| other != tp);
             self.turn.push_back(tp.clone());
             let fresh = Position {
-                incarnation: self.incarnations,
+                incarnation: self.stamp,
+                resumed: self.stamp,
                 stage: Stage::Finding,
                 paused: false,
+                failures: 0,
                 not_before: None,
                 asked: false,
                 waiting: VecDeque::new(),
-                end: End::Unknown,
+                end: End::Unheard,
             };
             self.partitions.insert(tp.clone(), fresh);
         }
@@ -123,40 +133,49 @@ impl Positions {
         self.each(partitions, |position| position.paused = true);
     }
 
-    /// Goes on after a pause, and tells again when everything has been seen.
+    /// Goes on after a pause. When everything has been seen is told again, by an answer to a
+    /// fetch that begins after this: what was the end before may be it no more.
     pub fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.stamp += 1;
+        let stamp = self.stamp;
         self.each(partitions, |position| {
             position.paused = false;
-            if let End::At(offset, _) = position.end {
-                position.end = End::At(offset, false);
-            }
+            position.resumed = stamp;
+            position.end = End::Unheard;
         });
     }
 
     /// Goes on from another offset; what waits is thrown away.
     pub fn seek(&mut self, tp: &TopicPartition, offset: i64) {
-        if let Some(position) = self.partitions.get_mut(tp) {
-            self.incarnations += 1;
-            position.incarnation = self.incarnations;
-            position.restart(Stage::Fetching {
+        self.restart(
+            tp,
+            Stage::Fetching {
                 next_offset: offset,
-            });
-        }
+            },
+        );
     }
 
     /// Looks for an offset anew by the reset policy: the position is out of range, or the topic
     /// is another one of the same name.
     pub fn reset(&mut self, tp: &TopicPartition) {
-        if let Some(position) = self.partitions.get_mut(tp) {
-            position.restart(Stage::Resetting);
-        }
+        self.restart(tp, Stage::Resetting);
     }
 
     /// Waits for the application to seek.
     pub fn stop(&mut self, tp: &TopicPartition) {
+        self.restart(tp, Stage::Stopped);
+    }
+
+    fn restart(&mut self, tp: &TopicPartition, stage: Stage) {
         if let Some(position) = self.partitions.get_mut(tp) {
-            position.restart(Stage::Stopped);
+            self.stamp += 1;
+            position.restart(stage, self.stamp);
         }
+    }
+
+    /// The stamp that a fetch which begins now has to be answered with.
+    pub fn stamp(&self) -> u64 {
+        self.stamp
     }
 
     /// Takes the partitions of a stage that may be asked about now, and notes that they are.
@@ -180,17 +199,18 @@ impl Positions {
             return;
         };
         position.asked = false;
+        position.failures = 0;
         position.stage = match offset {
             Some(next_offset) => Stage::Fetching { next_offset },
             None => Stage::Resetting,
         };
     }
 
-    /// A question failed; it may be asked again from `not_before` on.
-    pub fn not_found(&mut self, asked: &Incarnation, not_before: Instant) {
+    /// A question failed; it may be asked again from a time that depends on how often in a row.
+    pub fn not_found(&mut self, asked: &Incarnation, not_before: impl FnOnce(u32) -> Instant) {
         if let Some(position) = self.present(asked) {
             position.asked = false;
-            position.not_before = Some(not_before);
+            position.fail(not_before);
         }
     }
 
@@ -206,38 +226,56 @@ impl Positions {
             })
     }
 
-    /// Takes over what a fetch from `asked_offset` brought.
-    pub fn fetched(&mut self, asked_offset: i64, records: FetchedRecords, high_watermark: i64) {
+    /// True where the answer to a fetch that was stamped `asked` and began at `asked_offset` is
+    /// about the partition as it stands now.
+    pub fn awaits(&self, tp: &TopicPartition, asked: u64, asked_offset: i64) -> bool {
+        let wanted = Stage::Fetching {
+            next_offset: asked_offset,
+        };
+        let position = self.partitions.get(tp);
+        position.is_some_and(|position| position.incarnation <= asked && position.stage == wanted)
+    }
+
+    /// True where the application waits to be told of an end that no answer has spoken of yet.
+    pub fn must_hear(&self, tp: &TopicPartition) -> bool {
+        let position = self.partitions.get(tp);
+        position.is_some_and(|position| position.end == End::Unheard)
+    }
+
+    /// Takes over what a fetch from `asked_offset`, stamped `asked`, brought.
+    pub fn fetched(
+        &mut self,
+        asked: u64,
+        asked_offset: i64,
+        records: FetchedRecords,
+        high_watermark: i64,
+    ) {
+        if !self.awaits(records.partition(), asked, asked_offset) {
+            return;
+        }
         let Some(position) = self.partitions.get_mut(records.partition()) else {
             return;
         };
-        if position.stage
-            != (Stage::Fetching {
-                next_offset: asked_offset,
-            })
-        {
-            return;
-        }
         let next_offset = records.next_offset();
         position.stage = Stage::Fetching { next_offset };
+        position.failures = 0;
         position.not_before = None;
-        if next_offset > asked_offset {
-            position.end = End::Unknown;
-        }
         if !records.is_empty() {
             position.waiting.push_back(records);
         }
-        if next_offset < high_watermark {
-            position.end = End::Unknown;
-        } else if !matches!(position.end, End::At(offset, _) if offset == next_offset) {
-            position.end = End::At(next_offset, false);
-        }
+        position.end = match position.end {
+            _ if next_offset < high_watermark => End::Ahead,
+            End::Unheard if position.resumed > asked => End::Unheard,
+            End::At(offset, told) if offset == next_offset => End::At(offset, told),
+            _ => End::At(next_offset, false),
+        };
     }
 
-    /// A fetch of this partition failed: not again before this.
-    pub fn hold(&mut self, tp: &TopicPartition, not_before: Instant) {
+    /// A fetch of this partition failed: not again before a time that depends on how often in a
+    /// row.
+    pub fn hold(&mut self, tp: &TopicPartition, not_before: impl FnOnce(u32) -> Instant) {
         if let Some(position) = self.partitions.get_mut(tp) {
-            position.not_before = Some(not_before);
+            position.fail(not_before);
         }
     }
 
@@ -305,12 +343,19 @@ impl Position {
         !self.paused && (!self.waiting.is_empty() || matches!(self.end, End::At(_, false)))
     }
 
-    fn restart(&mut self, stage: Stage) {
+    fn fail(&mut self, not_before: impl FnOnce(u32) -> Instant) {
+        self.failures = self.failures.saturating_add(1);
+        self.not_before = Some(not_before(self.failures));
+    }
+
+    fn restart(&mut self, stage: Stage, stamp: u64) {
+        self.incarnation = stamp;
         self.stage = stage;
         self.asked = false;
+        self.failures = 0;
         self.not_before = None;
         self.waiting.clear();
-        self.end = End::Unknown;
+        self.end = End::Unheard;
     }
 
     fn take(&mut self, max_records: usize) -> Option<Fetched> {
@@ -330,3 +375,6 @@ impl Position {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

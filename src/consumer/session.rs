@@ -73,6 +73,12 @@ impl FetchSession {
         }
     }
 
+    /// True where the broker remembers this partition, and so leaves it out of an answer when
+    /// there is nothing new to say of it.
+    pub fn knows(&self, tp: &TopicPartition) -> bool {
+        self.epoch != 0 && self.known.contains_key(tp)
+    }
+
     /// Takes over the answer's session id and error code.
     pub fn handle_response(&mut self, session_id: i32, code: ErrorCode) {
         if !code.is_ok() || session_id == 0 {

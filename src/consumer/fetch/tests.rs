@@ -1,0 +1,107 @@
+use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
+
+use super::*;
+use crate::consumer::testing::{batch, tp, wire};
+use crate::wire::batch::Attributes;
+use crate::wire::compression::{self, Compression};
+
+fn answer(partitions: Vec<(i32, Bytes)>) -> FetchResponse {
+    let partitions = partitions.into_iter().map(|(index, records)| {
+        PartitionData::default()
+            .with_partition_index(index)
+            .with_high_watermark(1000)
+            .with_records(Some(records))
+    });
+    let topic = FetchableTopicResponse::default().with_topic(topic_name("t"));
+    FetchResponse::default().with_responses(vec![topic.with_partitions(partitions.collect())])
+}
+
+fn wanted(offsets: &[(i32, i64)]) -> Wanted {
+    let position = |offset| FetchPosition {
+        offset,
+        leader_epoch: -1,
+        max_bytes: 1,
+    };
+    let offsets = offsets.iter();
+    offsets
+        .map(|&(p, offset)| (tp(p), position(offset)))
+        .collect()
+}
+
+/// What was read of the first partition: offsets, and where to go on.
+fn read_one(records: Bytes, from: i64) -> (Vec<i64>, i64, bool) {
+    let mut answer = read(answer(vec![(0, records)]), &wanted(&[(0, from)]), 1 << 20);
+    let mut partition = answer.partitions.remove(0);
+    let mut offsets = Vec::new();
+    while let Some(Ok(record)) = partition.records.next() {
+        offsets.push(record.offset);
+    }
+    let next = partition.records.next_offset();
+    (offsets, next, partition.unreadable.is_some())
+}
+
+#[test]
+fn records_before_the_offset_and_markers_are_left_out() {
+    let mut marker = batch(4, 0, &[0]);
+    marker.header.attributes = Attributes(1 << 5);
+    let all = wire(&[batch(0, 3, &[0, 1, 3]), marker, batch(5, 2, &[0])]);
+    assert_eq!(read_one(all, 2), (vec![3, 5], 8, false));
+}
+
+#[test]
+fn a_batch_that_is_cut_off_is_fetched_again() {
+    let whole = wire(&[batch(0, 1, &[0, 1]), batch(2, 0, &[0])]);
+    assert_eq!(
+        read_one(whole.slice(..whole.len() - 1), 0),
+        (vec![0, 1], 2, false)
+    );
+    assert_eq!(read_one(whole.slice(..5), 0), (vec![], 0, false));
+}
+
+#[test]
+fn damage_ends_the_reading_and_is_told() {
+    let mut damaged = wire(&[batch(0, 1, &[0, 1]), batch(2, 0, &[0])]).to_vec();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    assert_eq!(read_one(damaged.into(), 0), (vec![0, 1], 2, true));
+}
+
+#[test]
+fn partitions_that_were_not_asked_for_are_ignored() {
+    let records = wire(&[batch(0, 0, &[0])]);
+    let answer = answer(vec![(7, records.clone()), (0, records)]);
+    let read = read(answer, &wanted(&[(0, 0)]), 1 << 20);
+    let names: Vec<_> = read.partitions.into_iter().map(|it| it.partition).collect();
+    assert_eq!(names, [tp(0)]);
+}
+
+/// Few compressed bytes may stand for any number of bytes: each batch within the limit, and all
+/// of them far beyond.
+#[test]
+fn what_an_answer_may_become_is_bounded() {
+    const LIMIT: usize = 10_000;
+    let large = |base| {
+        let mut large = batch(base, 0, &[0]);
+        let zeros = vec![0; 8_000];
+        large.records = compression::compress(Compression::Gzip, &zeros)
+            .unwrap()
+            .into();
+        large.header.attributes = Attributes::new(Compression::Gzip, false);
+        large
+    };
+    let many: Vec<_> = (0..20).map(large).collect();
+    let answer = answer(vec![(0, wire(&many)), (1, wire(&many))]);
+    let read = read(answer, &wanted(&[(0, 0), (1, 0)]), LIMIT);
+    let held: usize = read
+        .partitions
+        .iter()
+        .map(|it| it.records.len_bytes())
+        .sum();
+    assert!(held <= 2 * LIMIT, "{held}");
+    let next: Vec<_> = read
+        .partitions
+        .iter()
+        .map(|it| it.records.next_offset())
+        .collect();
+    assert_eq!(next, [2, 0], "the rest is fetched again");
+}
