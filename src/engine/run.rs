@@ -110,8 +110,7 @@ impl<H: Handler> Service<H> {
             engine: Engine::new(config),
             service: self,
             under_way: FuturesUnordered::new(),
-            failed: Vec::new(),
-            failure: None,
+            failed: [None, None],
             outcome: Outcome::default(),
         };
         work.run(shutdown).await;
@@ -123,9 +122,8 @@ struct Work<H> {
     service: Service<H>,
     engine: Engine<FetchedRecords>,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
-    /// Consumers that give no more events, on their way out of their groups.
-    failed: Vec<Consumer>,
-    failure: Option<Error>,
+    /// Why there are no more events of a path.
+    failed: [Option<Error>; 2],
     outcome: Outcome,
 }
 
@@ -142,8 +140,12 @@ impl<H: Handler> Work<H> {
         while !self.carry_out_effects() {
             let timeout = self.engine.poll_timeout().map(Instant::from_std);
             tokio::select! {
-                event = next(&mut self.service.main) => self.handle_event(Path::Main, event),
-                event = next(&mut self.service.drain) => self.handle_event(Path::Drain, event),
+                event = next(&mut self.service.main), if self.failed[0].is_none() => {
+                    self.handle_event(Path::Main, event);
+                }
+                event = next(&mut self.service.drain), if self.failed[1].is_none() => {
+                    self.handle_event(Path::Drain, event);
+                }
                 Some(done) = self.under_way.next() => self.handle_done(done),
                 Ok(()) = metadata.changed() => {
                     self.count_partitions(&metadata.borrow_and_update().clone());
@@ -158,17 +160,15 @@ impl<H: Handler> Work<H> {
     }
 
     async fn finish(self) -> Result<Outcome, Error> {
+        // Half-done, they may hold what the leaving needs.
+        drop(self.under_way);
         let mut outcome = self.outcome;
         outcome.main = self.engine.totals(Path::Main);
         outcome.drain = self.engine.totals(Path::Drain);
         let consumers = [self.service.main, self.service.drain];
-        let consumers = self
-            .failed
-            .into_iter()
-            .chain(consumers.into_iter().flatten());
-        let leaving = consumers.map(Consumer::close);
+        let leaving = consumers.into_iter().flatten().map(Consumer::close);
         futures_util::future::join_all(leaving).await;
-        match self.failure {
+        match self.failed.into_iter().flatten().next() {
             Some(error) => Err(error),
             None => Ok(outcome),
         }
@@ -198,11 +198,9 @@ impl<H: Handler> Work<H> {
             }
             Err(error) => {
                 tracing::error!(%path, %error, "the consumer has failed; stopping");
-                self.failed.extend(match path {
-                    Path::Main => self.service.main.take(),
-                    Path::Drain => self.service.drain.take(),
-                });
-                self.failure.get_or_insert(error);
+                // What is in flight is still to be finished and, where the membership stands,
+                // committed.
+                self.failed[path as usize] = Some(error);
                 self.engine.handle_shutdown(now);
             }
         }
@@ -339,7 +337,7 @@ impl<H: Handler> Work<H> {
         self.begin(async move {
             let result = match committed {
                 Some(committed) => committed.await,
-                None => Err(Error::new(ErrorKind::Closed, "the consumer has failed")),
+                None => Err(Error::new(ErrorKind::Closed, "there is no such consumer")),
             };
             Done::Committed(ticket, result.map_err(|error| commit_failure(&error)))
         });
