@@ -1,0 +1,283 @@
+//! A group of one member and a topic `t`, by a script: just enough to try the consumer against.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
+use kafka_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::StrBytes;
+
+use crate::cluster::client::topic_name;
+use crate::consumer::testing::{batch, wire};
+use crate::net::testing::{Call, Peer, Reply, all_versions, metadata};
+use crate::wire::ErrorCode;
+
+type Hook = Box<dyn FnMut(&Call) -> Option<Reply> + Send>;
+
+/// What the brokers have, and what was asked of them.
+#[derive(Default)]
+pub(super) struct State {
+    nodes: BTreeMap<i32, SocketAddr>,
+    /// The partitions' leaders.
+    pub(super) leaders: Vec<i32>,
+    /// How many records each partition has.
+    pub(super) ends: Vec<i64>,
+    pub(super) committed: BTreeMap<i32, i64>,
+    /// What each commit was about, refused ones too: partition and offset.
+    pub(super) commits: Vec<(i32, i64)>,
+    /// Every request but ApiVersions and Metadata.
+    pub(super) calls: Vec<ApiKey>,
+    /// What heartbeats are answered with until the member joins again.
+    pub(super) heartbeat: i16,
+    /// Codes with which the next fetches of a partition are answered.
+    pub(super) fetch_codes: BTreeMap<i32, VecDeque<ErrorCode>>,
+    /// The highest versions of a broker that is not new.
+    pub(super) oldest: Vec<(ApiKey, i16)>,
+    /// Goes before everything else.
+    pub(super) hook: Option<Hook>,
+    generation: i32,
+    sessions: BTreeMap<i32, BTreeMap<i32, (i64, i64)>>,
+}
+
+/// Brokers that share a state; the first one coordinates the group.
+pub(super) struct Brokers {
+    pub(super) peers: Vec<Peer>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Brokers {
+    /// Starts brokers 1 to `count`; partitions are led by the first.
+    pub(super) async fn start(count: i32, partitions: usize) -> Self {
+        let state = Arc::new(Mutex::new(State {
+            leaders: vec![1; partitions],
+            ends: vec![0; partitions],
+            ..State::default()
+        }));
+        let mut peers = Vec::new();
+        for node in 1..=count {
+            let shared = state.clone();
+            let script = move |call: &Call, _| shared.lock().unwrap().handle(node, call);
+            let peer = Peer::start_raw(script).await;
+            state.lock().unwrap().nodes.insert(node, peer.address);
+            peers.push(peer);
+        }
+        Self { peers, state }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(super) fn hook(&self, hook: impl FnMut(&Call) -> Option<Reply> + Send + 'static) {
+        self.state().hook = Some(Box::new(hook));
+    }
+
+    /// How often an API was called.
+    pub(super) fn count(&self, api: ApiKey) -> usize {
+        self.state().calls.iter().filter(|it| **it == api).count()
+    }
+}
+
+impl State {
+    fn handle(&mut self, node: i32, call: &Call) -> Reply {
+        if call.api == ApiKey::ApiVersions {
+            return self.versions(call);
+        }
+        if call.api != ApiKey::Metadata {
+            self.calls.push(call.api);
+        }
+        if let Some(hook) = &mut self.hook
+            && let Some(reply) = hook(call)
+        {
+            return reply;
+        }
+        match call.api {
+            ApiKey::Metadata => {
+                let nodes: Vec<_> = self.nodes.iter().map(|(id, at)| (*id, *at)).collect();
+                call.answer(&metadata(&nodes, &[("t", &self.leaders)]))
+            }
+            ApiKey::FindCoordinator => {
+                call.answer(&FindCoordinatorResponse::default().with_node_id(1.into()))
+            }
+            ApiKey::JoinGroup => self.join(call),
+            ApiKey::SyncGroup => {
+                let given = call.read::<SyncGroupRequest>().assignments.remove(0);
+                let answer = SyncGroupResponse::default();
+                call.answer(&answer.with_assignment(given.assignment))
+            }
+            ApiKey::Heartbeat => {
+                call.answer(&HeartbeatResponse::default().with_error_code(self.heartbeat))
+            }
+            ApiKey::LeaveGroup => call.answer(&LeaveGroupResponse::default()),
+            ApiKey::OffsetFetch => call.answer(&offset_fetch(call, &self.committed, |_| Some(0))),
+            ApiKey::OffsetCommit => {
+                self.note_commit(call);
+                call.answer(&self.commit(call))
+            }
+            ApiKey::ListOffsets => call.answer(&list_offsets(call)),
+            ApiKey::Fetch => self.fetch(node, call),
+            _ => Reply::Close,
+        }
+    }
+
+    fn versions(&self, call: &Call) -> Reply {
+        let mut versions = all_versions();
+        for version in &mut versions.api_keys {
+            let oldest = self
+                .oldest
+                .iter()
+                .find(|(api, _)| *api as i16 == version.api_key);
+            version.max_version = oldest.map_or(version.max_version, |(_, max)| *max);
+        }
+        call.answer(&versions)
+    }
+
+    fn join(&mut self, call: &Call) -> Reply {
+        let request = call.read::<JoinGroupRequest>();
+        let member = StrBytes::from_static_str("m-1");
+        let answer = JoinGroupResponse::default().with_member_id(member.clone());
+        if request.member_id.is_empty() {
+            let code = ErrorCode::MEMBER_ID_REQUIRED.0;
+            return call.answer(&answer.with_error_code(code));
+        }
+        self.generation += 1;
+        self.heartbeat = 0;
+        let protocol = &request.protocols[0];
+        let myself = JoinGroupResponseMember::default()
+            .with_member_id(member.clone())
+            .with_metadata(protocol.metadata.clone());
+        call.answer(
+            &answer
+                .with_generation_id(self.generation)
+                .with_protocol_name(Some(protocol.name.clone()))
+                .with_leader(member)
+                .with_members(vec![myself]),
+        )
+    }
+
+    fn note_commit(&mut self, call: &Call) {
+        self.commits.extend(committed_in(call));
+    }
+
+    fn commit(&mut self, call: &Call) -> OffsetCommitResponse {
+        self.committed.extend(committed_in(call));
+        commit_answer(call, ErrorCode::NONE)
+    }
+
+    /// A session a node: what has records or another high watermark than was told is answered.
+    fn fetch(&mut self, node: i32, call: &Call) -> Reply {
+        let request = call.read::<FetchRequest>();
+        let session = self.sessions.entry(node).or_default();
+        if request.session_epoch <= 0 {
+            session.clear();
+        }
+        for asked in request.topics.iter().flat_map(|topic| &topic.partitions) {
+            let told = session.get(&asked.partition).map_or(-1, |known| known.1);
+            session.insert(asked.partition, (asked.fetch_offset, told));
+        }
+        let forgotten = request.forgotten_topics_data.iter();
+        for p in forgotten.flat_map(|topic| &topic.partitions) {
+            session.remove(p);
+        }
+        let mut answers = Vec::new();
+        for (p, (offset, told)) in session {
+            let end = self.ends[*p as usize];
+            let codes = self.fetch_codes.entry(*p).or_default();
+            let code = match codes.pop_front() {
+                Some(code) => code,
+                None if self.leaders[*p as usize] != node => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                None if *offset > end => ErrorCode::OFFSET_OUT_OF_RANGE,
+                None => ErrorCode::NONE,
+            };
+            let batches = (*offset..end).take(5).map(|at| batch(at, 0, &[0]));
+            let batches: Vec<_> = batches.filter(|_| code.is_ok()).collect();
+            if batches.is_empty() && *told == end && code.is_ok() {
+                continue;
+            }
+            *told = end;
+            answers.push(
+                PartitionData::default()
+                    .with_partition_index(*p)
+                    .with_error_code(code.0)
+                    .with_high_watermark(end)
+                    .with_records(Some(wire(&batches))),
+            );
+        }
+        let wait = Duration::from_millis(request.max_wait_ms as u64);
+        let wait = if answers.is_empty() {
+            wait
+        } else {
+            Duration::ZERO
+        };
+        let topic = FetchableTopicResponse::default().with_topic(topic_name("t"));
+        let answer = FetchResponse::default()
+            .with_session_id(node)
+            .with_responses(vec![topic.with_partitions(answers)]);
+        call.answer_after(wait, &answer)
+    }
+}
+
+/// Committed offsets; `code` is each partition's, or leaves it out.
+pub(super) fn offset_fetch(
+    call: &Call,
+    committed: &BTreeMap<i32, i64>,
+    code: impl Fn(i32) -> Option<i16>,
+) -> OffsetFetchResponse {
+    let topics = call.read::<OffsetFetchRequest>().topics.unwrap();
+    let partitions = topics.iter().flat_map(|topic| &topic.partition_indexes);
+    let partitions = partitions.filter_map(|p| {
+        let answer = OffsetFetchResponsePartition::default()
+            .with_partition_index(*p)
+            .with_committed_offset(committed.get(p).copied().unwrap_or(-1));
+        Some(answer.with_error_code(code(*p)?))
+    });
+    let topic = OffsetFetchResponseTopic::default().with_name(topic_name("t"));
+    let topic = topic.with_partitions(partitions.collect());
+    OffsetFetchResponse::default().with_topics(vec![topic])
+}
+
+/// What a commit is about.
+pub(super) fn committed_in(call: &Call) -> Vec<(i32, i64)> {
+    let topics = call.read::<OffsetCommitRequest>().topics;
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    let committed = partitions.map(|it| (it.partition_index, it.committed_offset));
+    committed.collect()
+}
+
+/// The same code for all that a commit is about.
+pub(super) fn commit_answer(call: &Call, code: ErrorCode) -> OffsetCommitResponse {
+    let partitions = committed_in(call).into_iter().map(|(p, _)| {
+        OffsetCommitResponsePartition::default()
+            .with_partition_index(p)
+            .with_error_code(code.0)
+    });
+    let topic = OffsetCommitResponseTopic::default().with_name(topic_name("t"));
+    let topic = topic.with_partitions(partitions.collect());
+    OffsetCommitResponse::default().with_topics(vec![topic])
+}
+
+/// Every log begins at 0.
+fn list_offsets(call: &Call) -> ListOffsetsResponse {
+    let topics = call.read::<ListOffsetsRequest>().topics;
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    let partitions = partitions.map(|asked| {
+        ListOffsetsPartitionResponse::default()
+            .with_partition_index(asked.partition_index)
+            .with_offset(0)
+    });
+    let topic = ListOffsetsTopicResponse::default().with_name(topic_name("t"));
+    let topic = topic.with_partitions(partitions.collect());
+    ListOffsetsResponse::default().with_topics(vec![topic])
+}

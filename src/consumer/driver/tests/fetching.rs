@@ -1,0 +1,224 @@
+//! Finding offsets, and fetching.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kafka_protocol::messages::{ApiKey, FetchResponse};
+
+use super::broker::{Brokers, offset_fetch};
+use super::*;
+use crate::net::testing;
+use crate::wire::ErrorCode;
+
+fn all(partition: i32, offsets: std::ops::Range<i64>) -> Vec<(i32, i64)> {
+    offsets.map(|offset| (partition, offset)).collect()
+}
+
+#[tokio::test]
+async fn what_is_there_is_read_from_the_committed_offset_or_the_beginning() {
+    let brokers = Brokers::start(1, 2).await;
+    brokers.state().ends = vec![12, 7];
+    brokers.state().committed.insert(0, 9);
+    let mut consumer = joined(&brokers, config()).await;
+    let read = read_to_end(&mut consumer, &[0, 1]).await;
+    assert_eq!(read, [all(0, 9..12), all(1, 0..7)].concat());
+}
+
+#[tokio::test]
+async fn a_leader_that_moved_is_followed() {
+    let brokers = Brokers::start(2, 1).await;
+    brokers.state().ends[0] = 3;
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..3));
+    brokers.state().leaders[0] = 2;
+    brokers.state().ends[0] = 6;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 3..6));
+}
+
+/// The drain's case: what came during the pause comes before the end is told.
+#[tokio::test]
+async fn a_paused_partition_is_not_fetched_and_ends_anew_after_what_came_meanwhile() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 2;
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..2));
+    for round in 1..=5 {
+        consumer.pause(&[tp(0)]);
+        if round % 2 == 0 {
+            // The fetch under way ends, and no other follows.
+            let mut before = usize::MAX;
+            while std::mem::replace(&mut before, brokers.count(ApiKey::Fetch)) != before {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+            }
+        }
+        brokers.state().ends[0] += 2;
+        consumer.resume(&[tp(0)]);
+        let read = read_to_end(&mut consumer, &[0]).await;
+        assert_eq!(read, all(0, round * 2..round * 2 + 2), "round {round}");
+    }
+}
+
+/// Nothing is new, so that a fetch session has nothing to say.
+#[tokio::test]
+async fn an_end_is_told_again_after_a_resumption_and_a_seek_to_it() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 2;
+    let mut consumer = joined(&brokers, config()).await;
+    read_to_end(&mut consumer, &[0]).await;
+    for _ in 0..3 {
+        consumer.pause(&[tp(0)]);
+        consumer.resume(&[tp(0)]);
+        assert_eq!(read_to_end(&mut consumer, &[0]).await, []);
+        consumer.seek(tp(0), 2);
+        assert_eq!(read_to_end(&mut consumer, &[0]).await, []);
+        consumer.seek(tp(0), 1);
+        assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 1..2));
+    }
+}
+
+#[tokio::test]
+async fn fetching_stops_while_the_budget_waits_for_the_application() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 200;
+    let small = ConsumerConfig {
+        fetch_max_bytes: 100,
+        ..config()
+    };
+    let mut consumer = joined(&brokers, small).await;
+    testing::until(|| brokers.count(ApiKey::Fetch) >= 3).await;
+    // Each answer has five records of eight bytes: three fill the budget, one is on its way.
+    let beats = brokers.count(ApiKey::Heartbeat);
+    testing::until(|| brokers.count(ApiKey::Heartbeat) >= beats + 5).await;
+    let fetches = brokers.count(ApiKey::Fetch);
+    assert!(fetches <= 6, "{fetches}");
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..200));
+}
+
+#[tokio::test]
+async fn an_offset_out_of_range_is_reset_by_the_policy() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 3;
+    brokers.state().committed.insert(0, 500);
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..3));
+}
+
+#[tokio::test]
+async fn without_a_policy_the_application_decides() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 3;
+    let none = ConsumerConfig {
+        auto_offset_reset: crate::consumer::OffsetReset::None,
+        ..config()
+    };
+    let mut consumer = joined(&brokers, none).await;
+    let failed = until(&mut consumer, |it| matches!(it, Event::PartitionFailed(..))).await;
+    assert!(matches!(failed, Event::PartitionFailed(it, _) if it == tp(0)));
+    consumer.seek(tp(0), 1);
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 1..3));
+}
+
+/// A foreign transaction that commits offsets of one partition holds up that one alone.
+#[tokio::test]
+async fn a_partition_whose_offset_is_not_stable_waits_and_the_others_do_not() {
+    let brokers = Brokers::start(1, 2).await;
+    brokers.state().ends = vec![5, 5];
+    brokers.state().committed = [(0, 2), (1, 2)].into();
+    let open = Arc::new(AtomicUsize::new(1));
+    let closed = open.clone();
+    let committed = brokers.state().committed.clone();
+    brokers.hook(move |call| {
+        if call.api != ApiKey::OffsetFetch || open.load(Ordering::SeqCst) == 0 {
+            return None;
+        }
+        let unstable = ErrorCode::UNSTABLE_OFFSET_COMMIT.0;
+        let code = |p| Some(if p == 0 { unstable } else { 0 });
+        Some(call.answer(&offset_fetch(call, &committed, code)))
+    });
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[1]).await, all(1, 2..5));
+    closed.store(0, Ordering::SeqCst);
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 2..5));
+}
+
+/// What an answer does not speak of is not without an offset: by the policy it would skip or
+/// repeat all there is.
+#[tokio::test]
+async fn an_offset_that_an_answer_leaves_out_is_asked_for_again() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 5;
+    brokers.state().committed.insert(0, 4);
+    let mut empty = 2;
+    brokers.hook(move |call| {
+        let leave_out = call.api == ApiKey::OffsetFetch && empty > 0;
+        empty -= i32::from(leave_out);
+        leave_out.then(|| call.answer(&offset_fetch(call, &BTreeMap::new(), |_| None)))
+    });
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 4..5));
+}
+
+#[tokio::test]
+async fn passing_errors_of_a_partition_are_got_over() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 3;
+    let codes = [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::UNKNOWN_SERVER_ERROR,
+        ErrorCode::KAFKA_STORAGE_ERROR,
+    ];
+    brokers.state().fetch_codes.insert(0, codes.into());
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..3));
+}
+
+#[tokio::test]
+async fn a_broker_that_refuses_every_fetch_is_asked_less_and_less_often() {
+    for code in [
+        ErrorCode::UNKNOWN_SERVER_ERROR,
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+    ] {
+        let brokers = Brokers::start(1, 1).await;
+        brokers.hook(move |call| {
+            let refusal = FetchResponse::default().with_error_code(code.0);
+            (call.api == ApiKey::Fetch).then(|| call.answer(&refusal))
+        });
+        let _consumer = joined(&brokers, config()).await;
+        let started = tokio::time::Instant::now();
+        testing::until(|| brokers.count(ApiKey::Fetch) >= 10).await;
+        // 5, 10, 20, 40 ms and then 50 each, less a fifth.
+        assert!(
+            started.elapsed() > Duration::from_millis(200),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+}
+
+/// Kafka 2.4 has these versions; fields that came later must not be set.
+#[tokio::test]
+async fn a_broker_of_the_oldest_version_is_spoken_to() {
+    const OLDEST: [(ApiKey, i16); 9] = [
+        (ApiKey::Fetch, 11),
+        (ApiKey::ListOffsets, 5),
+        (ApiKey::Metadata, 9),
+        (ApiKey::OffsetCommit, 8),
+        (ApiKey::OffsetFetch, 6),
+        (ApiKey::JoinGroup, 6),
+        (ApiKey::LeaveGroup, 4),
+        (ApiKey::SyncGroup, 4),
+        (ApiKey::FindCoordinator, 3),
+    ];
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 3;
+    brokers.state().oldest = OLDEST.into();
+    let mut consumer = joined(&brokers, config()).await;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..3));
+    brokers.state().heartbeat = ErrorCode::REBALANCE_IN_PROGRESS.0;
+    until(&mut consumer, |event| matches!(event, Event::Revoking(_))).await;
+    consumer.revoked(&[tp(0)]);
+    until(&mut consumer, |event| matches!(event, Event::Assigned(_))).await;
+    consumer.close().await;
+    assert_eq!(brokers.count(ApiKey::LeaveGroup), 1);
+}
