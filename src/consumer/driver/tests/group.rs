@@ -166,7 +166,7 @@ async fn closing_returns_when_the_group_is_left_whatever_waits() {
         brokers.state().ends[0] = 5;
         let consumer = joined(&brokers, config()).await;
         testing::until(|| brokers.count(ApiKey::Fetch) > 1).await;
-        let _ = consumer.commit(offset(0, 1));
+        drop(consumer.commit(offset(0, 1)));
         in_time(consumer.close()).await;
         assert_eq!(brokers.count(ApiKey::LeaveGroup), 1, "round {round}");
         assert_eq!(brokers.state().committed.get(&0), Some(&1), "round {round}");
@@ -180,7 +180,7 @@ async fn a_dropped_consumer_commits_what_it_was_told_to_and_leaves() {
         brokers.state().ends[0] = 5;
         let consumer = joined(&brokers, config()).await;
         testing::until(|| brokers.count(ApiKey::Fetch) > 1).await;
-        let _ = consumer.commit(offset(0, 1));
+        drop(consumer.commit(offset(0, 1)));
         drop(consumer);
         in_time(testing::until(|| brokers.count(ApiKey::LeaveGroup) == 1)).await;
         assert_eq!(brokers.state().committed.get(&0), Some(&1));
