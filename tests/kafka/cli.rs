@@ -349,7 +349,8 @@ async fn a_drain_prints_what_it_did() {
     let printed = stdout(&output);
     assert_eq!(printed.lines().count(), 1, "{printed}");
     let expected = json!({
-        "sent": 0, "delivered": 0, "put_back": 0, "permanent": 0, "interrupted": false
+        "sent": 0, "delivered": 0, "put_back": 0, "permanent": 0,
+        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
     });
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), expected);
     assert_eq!(
@@ -368,6 +369,9 @@ async fn a_drain_beside_the_service_loses_nothing() {
     stage.bury(&buried).await;
     let drained = stage.drain().await;
     assert_eq!(drained["interrupted"], false);
+    // The group shares them out between the two.
+    let share = drained["partitions"].as_u64().unwrap();
+    assert!((1..=2).contains(&share), "{drained}");
     stage.telegram.wait_for(12).await;
     assert!(notifier.shut_down().await.success());
     stage.drain_committed(&[(0, 4), (1, 4), (2, 4)]).await;

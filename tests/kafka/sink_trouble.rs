@@ -136,7 +136,8 @@ async fn a_refused_dead_letter_goes_to_the_permanent_topic_at_once() {
     stage.bury(&[record(1), record(2), record(3)]).await;
     let done = stage.drain().await;
     let expected = json!({
-        "sent": 3, "delivered": 1, "put_back": 0, "permanent": 2, "interrupted": false
+        "sent": 3, "delivered": 1, "put_back": 0, "permanent": 2,
+        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
     });
     assert_eq!(done, expected);
     let counts: Vec<_> = stage.permanent(2).await.iter().map(retry_count).collect();
@@ -188,7 +189,8 @@ async fn a_revoked_token_stops_the_drain_and_costs_no_attempt() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let done: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let expected = json!({
-        "sent": 1, "delivered": 0, "put_back": 0, "permanent": 0, "interrupted": true
+        "sent": 1, "delivered": 0, "put_back": 0, "permanent": 0,
+        "partitions": 3, "partitions_of_topic": 3, "interrupted": true
     });
     assert_eq!(done, expected);
     stage.telegram.revoke_token(false);

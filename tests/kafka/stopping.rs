@@ -175,8 +175,8 @@ async fn a_stopped_drain_says_that_it_is_not_done() {
     drain.wait_for_log("stopping").await;
     stage.telegram.release();
     assert_eq!(drain.process().ended().await.code(), Some(1));
-    let told = drain.wait_for_log("sent 1: delivered 1").await;
-    assert!(told.contains("dead letters may be left"), "{told}");
+    drain.wait_for_log("sent 1: delivered 1").await;
+    drain.wait_for_log("dead letters may be left").await;
     stage.drain_committed(&[(0, 1)]).await;
     stage.sent(1);
 }
