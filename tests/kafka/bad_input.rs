@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::now_ms;
 use crate::support::payments::{payment, record, retry_text, texts};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
@@ -390,9 +391,4 @@ async fn records_without_a_timestamp() {
         assert!(record.timestamp >= before, "{record:?}");
     }
     assert_eq!(stage.drain().await["sent"], 6);
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    i64::try_from(since.unwrap().as_millis()).unwrap()
 }

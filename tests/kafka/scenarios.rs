@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::support::now_ms;
 use crate::support::payments::{is_retry, payment, record, retry_text, text, texts};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
@@ -15,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_busy_telegram_makes_a_dead_letter_that_the_next_drain_sends(Kafka),
     a_telegram_that_never_answers_makes_a_dead_letter_too(Kafka),
     what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topic(Kafka),
+    a_parked_record_tells_its_whole_history(Kafka),
     a_second_attempt_of_the_same_drain_succeeds(Kafka),
     a_drain_sends_all_there_is_in_order(Kafka),
     the_service_drains_what_was_there_before_it_started(Kafka),
@@ -162,6 +164,61 @@ async fn what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topi
         (&again["sent"], &again["permanent"]),
         (&json!(0), &json!(0))
     );
+}
+
+async fn a_parked_record_tells_its_whole_history() {
+    let stage = Stage::new().await.without_drain();
+    stage.busy(|_| true);
+    stage
+        .telegram
+        .answer(is_retry, Answer::error(500, "Internal Server Error"));
+    let source = record(1).at(2).timestamp(1_700_000_000_123);
+    stage.publish(&[record(0).at(2), source]).await;
+    let started = now_ms();
+    stage
+        .run_until(async |_| {
+            stage.dead_letters(2).await;
+        })
+        .await;
+    let drained_from = now_ms();
+    assert_eq!(stage.drain().await["permanent"], 2);
+
+    let parked = &stage.permanent(2).await[1];
+    let bytes = |name: &str| parked.get(name).unwrap_or_else(|| panic!("no {name}"));
+    let text = |name: &str| String::from_utf8(bytes(name).to_vec()).unwrap();
+    // Where it came from, however often it was put back.
+    assert_eq!(text("kafka_dlt-original-topic"), stage.setup.source);
+    assert_eq!(bytes("kafka_dlt-original-partition"), 2_i32.to_be_bytes());
+    assert_eq!(bytes("kafka_dlt-original-offset"), 1_i64.to_be_bytes());
+    let timestamp = 1_700_000_000_123_i64.to_be_bytes();
+    assert_eq!(bytes("kafka_dlt-original-timestamp"), timestamp);
+    assert_eq!(text("kafka_dlt-original-timestamp-type"), "CreateTime");
+    assert_eq!(text("kafka_dlt-original-consumer-group"), stage.setup.group);
+    // What became of it.
+    assert_eq!(text("retry-count"), "3");
+    assert_eq!(text("payment-notifier-delivery-attempts"), "7");
+    let first = text("payment-notifier-first-failure");
+    assert!(
+        first.starts_with("server-error: ") && first.contains("503"),
+        "{first}"
+    );
+    let last = text("payment-notifier-last-failure");
+    assert!(
+        last.starts_with("server-error: ") && last.contains("500"),
+        "{last}"
+    );
+    assert!(text("kafka_dlt-exception-message").contains("500"));
+    let time = |name: &str| text(name).parse::<i64>().unwrap();
+    let first = time("payment-notifier-first-failure-time");
+    let last = time("payment-notifier-last-failure-time");
+    assert!((started..=drained_from).contains(&first), "{first}");
+    assert!((drained_from..=now_ms()).contains(&last), "{last}");
+    // Each is told once.
+    let mut names: Vec<_> = parked.headers.iter().map(|(name, _)| name).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "{names:?}");
 }
 
 async fn a_second_attempt_of_the_same_drain_succeeds() {

@@ -237,7 +237,7 @@ async fn nothing_is_lost_by_a_service_that_is_killed_again_and_again() {
             let sent = |sent: &[Sent]| {
                 let is_sent = |n| sent.iter().any(|call| call.text == text(n));
                 let mut good = (0..PAYMENTS).filter(|n| n % 3 == 2);
-                good.all(|n| is_sent(n)).then_some(())
+                good.all(is_sent).then_some(())
             };
             stage.telegram.wait_until("all good ones", sent).await;
             stage.committed(&[(0, 10), (1, 10), (2, 10)]).await;

@@ -29,6 +29,13 @@ use tokio::sync::watch;
 /// How long a test waits for what should take a moment.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The wall clock, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since = since.expect("the clock is past 1970");
+    i64::try_from(since.as_millis()).expect("it is not the end of time")
+}
+
 /// Waits until a growing list satisfies `find`, and returns what it found.
 ///
 /// # Panics
