@@ -1,0 +1,182 @@
+//! Fetching: one request a broker, and what its answer means.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Done, Driver, backoff, code_may_pass};
+use crate::consumer::Event;
+use crate::consumer::fetch::{self, FetchAnswer, PartitionAnswer, Wanted};
+use crate::consumer::session::{FetchPosition, FetchSession};
+use crate::wire::ErrorCode;
+use crate::{Error, ErrorKind};
+
+/// How long a partition whose records can't be read rests before it is fetched again.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(10);
+
+/// What is known of fetching from one broker.
+#[derive(Default)]
+pub(super) struct BrokerState {
+    session: FetchSession,
+    asked: bool,
+    failures: u32,
+    pub(super) not_before: Option<Instant>,
+}
+impl Driver {
+    /// One fetch a broker for all its partitions, while there is room for what it may bring.
+    pub(super) fn begin_fetches(&mut self, now: Instant) {
+        let budget = usize::try_from(self.config.fetch_max_bytes).unwrap_or(0);
+        if self.positions.waiting_bytes() >= budget.max(1) {
+            return;
+        }
+        self.hold_leaderless(now);
+        for (node, wanted) in self.wanted(now) {
+            let broker = self.brokers.entry(node).or_default();
+            if broker.asked || broker.not_before.is_some_and(|at| at > now) {
+                continue;
+            }
+            broker.asked = true;
+            // A session's answer leaves out what has not changed: these have to be spoken of.
+            let positions = &self.positions;
+            let unheard = |tp| positions.must_hear(tp) && broker.session.knows(tp);
+            if wanted.keys().any(unheard) {
+                broker.session.reset();
+            }
+            let stamp = self.positions.stamp();
+            let session = broker.session.next_request(&wanted);
+            let (channel, config) = (self.channel.clone(), self.config.clone());
+            let timeout = self.client.config().request_timeout + config.fetch_max_wait;
+            self.under_way.push(Box::pin(async move {
+                let deadline = Instant::now() + timeout;
+                let answer = fetch::fetch(channel, node, session, wanted, &config, deadline).await;
+                Done::Fetched(node, stamp, answer)
+            }));
+        }
+    }
+
+    /// A partition without a leader waits for fresh metadata.
+    fn hold_leaderless(&mut self, now: Instant) {
+        let metadata = self.metadata.borrow().clone();
+        let fetchable = self.positions.fetchable(now.into_std());
+        let leaderless = fetchable.filter(|(tp, _)| metadata.leader(tp).is_none());
+        let leaderless: Vec<_> = leaderless.map(|(tp, _)| tp.clone()).collect();
+        if leaderless.is_empty() {
+            return;
+        }
+        for tp in leaderless {
+            let later = backoff(&self.client);
+            self.positions.hold(&tp, later);
+        }
+        self.client.request_refresh();
+    }
+
+    /// What is to be fetched, by leader.
+    fn wanted(&self, now: Instant) -> BTreeMap<i32, Wanted> {
+        let metadata = self.metadata.borrow();
+        let mut wanted: BTreeMap<i32, Wanted> = BTreeMap::new();
+        for (tp, offset) in self.positions.fetchable(now.into_std()) {
+            let Some(known) = metadata.partition(tp) else {
+                continue;
+            };
+            let Some(leader) = known.leader else { continue };
+            let position = FetchPosition {
+                offset,
+                leader_epoch: known.leader_epoch,
+                max_bytes: self.config.max_partition_fetch_bytes,
+            };
+            wanted
+                .entry(leader)
+                .or_default()
+                .insert(tp.clone(), position);
+        }
+        wanted
+    }
+
+    pub(super) fn handle_fetched(
+        &mut self,
+        node: i32,
+        stamp: u64,
+        answer: Result<FetchAnswer, Error>,
+    ) {
+        let broker = self.brokers.entry(node).or_default();
+        broker.asked = false;
+        let code = answer.as_ref().ok().map(|answer| answer.code);
+        if code == Some(ErrorCode::NONE) {
+            broker.failures = 0;
+            broker.not_before = None;
+        } else {
+            broker.failures = broker.failures.saturating_add(1);
+            // A session that the broker has dropped is begun anew at once, if that is all.
+            let at_once = broker.failures == 1 && code.is_some_and(ends_session);
+            let later = backoff(&self.client)(broker.failures);
+            broker.not_before = (!at_once).then(|| Instant::from_std(later));
+        }
+        match answer {
+            Ok(answer) => {
+                broker
+                    .session
+                    .handle_response(answer.session_id, answer.code);
+                if let Err(code) = answer.code.ok() {
+                    tracing::debug!(node, %code, "fetch refused");
+                }
+                for partition in answer.partitions {
+                    self.handle_partition(stamp, partition);
+                }
+            }
+            Err(error) => {
+                broker.session.reset();
+                if error.is_retriable() {
+                    tracing::debug!(node, %error, "fetch failed");
+                } else {
+                    tracing::warn!(node, %error, "fetch failed");
+                }
+                self.client.request_refresh();
+            }
+        }
+    }
+
+    fn handle_partition(&mut self, stamp: u64, answer: PartitionAnswer) {
+        let tp = answer.partition;
+        if !self.positions.awaits(&tp, stamp, answer.asked_offset) {
+            return;
+        }
+        match answer.code {
+            ErrorCode::NONE => {}
+            ErrorCode::OFFSET_OUT_OF_RANGE => {
+                tracing::warn!(partition = %tp, offset = answer.asked_offset, "offset out of range");
+                return self.positions.reset(&tp);
+            }
+            code if code_may_pass(code) => {
+                tracing::debug!(partition = %tp, %code, "fetch refused");
+                let later = backoff(&self.client);
+                self.positions.hold(&tp, later);
+                return self.client.request_refresh();
+            }
+            code => return self.fail(Error::broker(code, format!("fetching {tp}"))),
+        }
+        let stuck_at = answer.records.next_offset();
+        let (asked, high_watermark) = (answer.asked_offset, answer.high_watermark);
+        self.positions
+            .fetched(stamp, asked, answer.records, high_watermark);
+        if let Some(error) = answer.unreadable {
+            let later = (Instant::now() + UNREADABLE_PAUSE).into_std();
+            self.positions.hold(&tp, |_| later);
+            let text = format!("{tp}: the records from offset {stuck_at} on can't be read");
+            let error = Error::caused(ErrorKind::Protocol, text, error);
+            let told = |event: &Event| matches!(event, Event::PartitionFailed(it, _) if *it == tp);
+            if !self.ahead.iter().any(told) {
+                self.ahead.push_back(Event::PartitionFailed(tp, error));
+            }
+        }
+    }
+}
+
+fn ends_session(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+            | ErrorCode::INVALID_FETCH_SESSION_EPOCH
+            | ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
+    )
+}
