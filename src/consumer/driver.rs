@@ -141,9 +141,8 @@ impl Driver {
         drop(self.under_way);
         // Whoever waits for events learns that there are no more before the leaving is done.
         drop(self.events);
-        group.leave();
         // An application that closes is done with all it had.
-        group.all_revoked();
+        group.leave();
         let left = async {
             loop {
                 match group.next().await {

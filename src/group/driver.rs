@@ -4,17 +4,16 @@
 //! JoinGroup and SyncGroup have a connection of their own, as the coordinator holds them for as
 //! long as a rebalance takes, and would hold up heartbeats and commits behind them.
 
+mod commits;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::cluster::pool::jittered_backoff;
 use crate::cluster::{Channel, Client, Metadata};
-use crate::group::CommitOffset;
 use crate::group::assignor::PartitionCounts;
 use crate::group::membership::{
     Attempt, CommitStamp, Config, Effect, GroupFailure, JoinAnswer, Membership, RequestError,
@@ -22,11 +21,9 @@ use crate::group::membership::{
 };
 pub(crate) use crate::group::requests::Found;
 use crate::group::requests::Requests;
-use crate::wire::{ErrorCode, TopicPartition};
+use crate::wire::TopicPartition;
 use crate::{Error, ErrorKind};
-
-/// Commits that may wait for the coordinator; more are refused.
-const MAX_COMMITS: usize = 1024;
+use commits::Commit;
 
 /// What the membership tells the consumer.
 #[derive(Debug)]
@@ -47,16 +44,6 @@ enum Answer {
     Heartbeat(Attempt, Result<(), RequestError>),
     Leave(Attempt, Result<(), RequestError>),
     Commit(Box<Commit>, CommitStamp, Result<(), RequestError>),
-}
-
-/// A commit on its way.
-struct Commit {
-    offsets: Vec<CommitOffset>,
-    reply: oneshot::Sender<Result<(), Error>>,
-    deadline: Instant,
-    not_before: Instant,
-    failures: u32,
-    last_failure: Option<RequestError>,
 }
 
 /// One member's side of its group.
@@ -120,13 +107,6 @@ impl GroupDriver {
         }
     }
 
-    /// The application is done with all that is to be revoked now.
-    pub(crate) fn all_revoked(&mut self) {
-        if let Some((_, left)) = &mut self.revoking {
-            left.clear();
-        }
-    }
-
     /// Gives up what the application is done with, after the commits that it made before: the
     /// coordinator takes none of them once the partitions are another member's.
     fn finish_revocation(&mut self) {
@@ -137,30 +117,6 @@ impl GroupDriver {
         }
     }
 
-    /// Commits as this member; passing failures are tried again within `request.timeout.ms`.
-    pub(crate) fn commit(
-        &mut self,
-        offsets: Vec<CommitOffset>,
-        reply: oneshot::Sender<Result<(), Error>>,
-    ) {
-        if self.commits.len() >= MAX_COMMITS {
-            let text = format!("{}: {MAX_COMMITS} wait already", self.committing_what());
-            let _ = reply.send(Err(Error::new(ErrorKind::Usage, text)));
-            return;
-        }
-        let now = Instant::now();
-        let deadline = now + self.client.config().request_timeout;
-        let commit = Commit {
-            offsets,
-            reply,
-            deadline,
-            not_before: now,
-            failures: 0,
-            last_failure: None,
-        };
-        self.commits.push_back(Box::new(commit));
-    }
-
     /// Looks up committed offsets.
     pub(crate) fn committed(
         &self,
@@ -169,11 +125,12 @@ impl GroupDriver {
         self.requests(&self.control).committed(partitions)
     }
 
-    /// Leaves; [`GroupEvent::Left`] follows. Who leaves is done with what was to be revoked.
+    /// Leaves; [`GroupEvent::Left`] follows. Who leaves is done with what was to be revoked, once
+    /// the commits made before are.
     pub(crate) fn leave(&mut self) {
         self.machine.handle_leave(now());
-        if let Some((attempt, _)) = self.revoking.take() {
-            self.machine.handle_revoked(attempt, now());
+        if let Some((_, left)) = &mut self.revoking {
+            left.clear();
         }
     }
 
@@ -194,11 +151,7 @@ impl GroupDriver {
 
     fn next_timeout(&self) -> Option<Instant> {
         let commit = self.commits.front().filter(|_| !self.committing);
-        let commit = commit.map(|commit| match self.machine.commit_stamp() {
-            Some(_) => commit.not_before.min(commit.deadline),
-            // Until the membership allows it, or not at all.
-            None => commit.deadline,
-        });
+        let commit = commit.map(|commit| commit.timeout(self.machine.commit_stamp().is_some()));
         let machine = self.machine.poll_timeout().map(Instant::from_std);
         commit.into_iter().chain(machine).min()
     }
@@ -308,92 +261,6 @@ impl GroupDriver {
             Answer::Commit(commit, stamp, answer) => self.handle_committed(commit, &stamp, answer),
         }
     }
-
-    /// Sends the oldest commit if the membership allows it now. One whose partitions are not all
-    /// this member's any more, or whose time is over, is refused.
-    fn begin_commit(&mut self) {
-        while !self.committing
-            && let Some(commit) = self.commits.pop_front()
-        {
-            let now = Instant::now();
-            if let Some(error) = self.refusal(&commit, now) {
-                let _ = commit.reply.send(Err(error));
-                continue;
-            }
-            let stamp = self.machine.commit_stamp();
-            match stamp.filter(|_| commit.not_before <= now) {
-                Some(stamp) => self.send_commit(commit, stamp),
-                None => return self.commits.push_front(commit),
-            }
-        }
-    }
-
-    fn refusal(&self, commit: &Commit, now: Instant) -> Option<Error> {
-        let owned = self.machine.assignment();
-        let mut partitions = commit.offsets.iter().map(|offset| &offset.partition);
-        if !partitions.all(|partition| owned.contains(partition)) {
-            let code = ErrorCode::ILLEGAL_GENERATION;
-            return Some(Error::broker(code, self.committing_what()));
-        }
-        if commit.deadline > now {
-            return None;
-        }
-        let why = match &commit.last_failure {
-            Some(error) => error.to_string(),
-            None => "the group was rebalancing".to_owned(),
-        };
-        let text = format!("{}: not possible in time: {why}", self.committing_what());
-        Some(Error::new(ErrorKind::Timeout, text))
-    }
-
-    fn send_commit(&mut self, commit: Box<Commit>, stamp: CommitStamp) {
-        self.committing = true;
-        let requests = self.requests(&self.control);
-        self.begin(async move {
-            let commit_by = commit.deadline;
-            let answer = requests.commit(&stamp, &commit.offsets, commit_by).await;
-            Answer::Commit(commit, stamp, answer)
-        });
-    }
-
-    fn handle_committed(
-        &mut self,
-        mut commit: Box<Commit>,
-        stamp: &CommitStamp,
-        answer: Result<(), RequestError>,
-    ) {
-        self.committing = false;
-        let Err(error) = answer else {
-            let _ = commit.reply.send(Ok(()));
-            return;
-        };
-        tracing::debug!(group = %self.group, ?error, "commit failed");
-        self.machine.handle_commit_error(stamp, &error, now());
-        match error {
-            RequestError::Code(code) if !may_pass(code) => {
-                let _ = commit
-                    .reply
-                    .send(Err(Error::broker(code, self.committing_what())));
-            }
-            _ => {
-                commit.failures = commit.failures.saturating_add(1);
-                commit.last_failure = Some(error);
-                let config = self.client.config();
-                let (min, max) = (config.retry_backoff, config.retry_backoff_max);
-                commit.not_before = Instant::now() + jittered_backoff(min, max, commit.failures);
-                self.commits.push_front(commit);
-            }
-        }
-    }
-
-    fn committing_what(&self) -> String {
-        format!("committing offsets of group {}", self.group)
-    }
-}
-
-/// A rebalance passes, and the partitions may still be this member's after it.
-fn may_pass(code: ErrorCode) -> bool {
-    code.is_retriable() || code == ErrorCode::REBALANCE_IN_PROGRESS
 }
 
 fn request_error(error: &Error) -> RequestError {
