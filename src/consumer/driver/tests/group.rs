@@ -158,6 +158,21 @@ async fn closing_with_a_revocation_unanswered_leaves_at_once() {
     assert_eq!(brokers.count(ApiKey::LeaveGroup), 1);
 }
 
+#[tokio::test]
+async fn closing_with_a_revocation_unanswered_commits_what_was_asked_for_before() {
+    let brokers = Brokers::start(1, 1).await;
+    let mut consumer = joined(&brokers, config()).await;
+    brokers.state().heartbeat = ErrorCode::REBALANCE_IN_PROGRESS.0;
+    until(&mut consumer, |event| matches!(event, Event::Revoking(_))).await;
+    let commits = [1, 2, 3].map(|next| consumer.commit(offset(0, next)));
+    in_time(consumer.close()).await;
+    for commit in commits {
+        in_time(commit).await.unwrap();
+    }
+    assert_eq!(brokers.state().committed[&0], 3);
+    assert_eq!(brokers.count(ApiKey::LeaveGroup), 1);
+}
+
 /// The driver may see first that nobody takes its events, and only then the command.
 #[tokio::test]
 async fn closing_returns_when_the_group_is_left_whatever_waits() {
