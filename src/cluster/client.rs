@@ -10,9 +10,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::cluster::Admin;
+use crate::cluster::any::ask_any;
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
-use crate::cluster::pool::{Channel, Node, Pool, jittered_backoff};
+use crate::cluster::pool::{Channel, Pool, jittered_backoff};
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind};
 
@@ -227,7 +228,7 @@ impl Client {
         }
     }
 
-    /// Finds a group's coordinator, in one attempt.
+    /// Finds a group's coordinator, asking one broker after another until one answers.
     ///
     /// # Errors
     ///
@@ -242,7 +243,7 @@ impl Client {
         let request = FindCoordinatorRequest::default()
             .with_key(key)
             .with_key_type(0);
-        let answer = self.control().call(Node::Any, &request, deadline).await?;
+        let answer = ask_any(self.control(), &request, deadline).await?;
         let code = ErrorCode(answer.error_code);
         code.ok().map_err(|code| {
             Error::broker(code, format!("finding the coordinator of group {group}"))
@@ -366,7 +367,7 @@ impl Refresher {
             .with_topics(Some(wanted.collect()))
             .with_allow_auto_topic_creation(false);
         let deadline = Instant::now() + self.shared.config.request_timeout;
-        let answer = self.control.call(Node::Any, &request, deadline).await?;
+        let answer = ask_any(&self.control, &request, deadline).await?;
         if answer.brokers.is_empty() {
             return Err(Error::new(
                 ErrorKind::Connection,

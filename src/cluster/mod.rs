@@ -5,6 +5,7 @@
 //! connections, [`client`] keeps the snapshot fresh, [`admin`] creates topics.
 
 pub mod admin;
+mod any;
 pub mod client;
 mod config;
 pub mod metadata;
