@@ -10,6 +10,7 @@
 mod bad_input;
 mod cli;
 mod drain;
+mod groups;
 mod scenarios;
 mod sink_trouble;
 mod smoke;
@@ -17,6 +18,7 @@ mod spring;
 mod startup;
 mod stopping;
 mod support;
+mod takeover;
 mod verifiable;
 
 use std::process::ExitCode;
@@ -33,5 +35,7 @@ fn main() -> ExitCode {
         spring::TESTS,
         startup::TESTS,
         stopping::TESTS,
+        groups::TESTS,
+        takeover::TESTS,
     ])
 }

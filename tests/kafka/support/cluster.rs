@@ -15,6 +15,9 @@ use serde_json::Value;
 /// The script, run as `python3 SCRIPT` so that its mode doesn't matter.
 pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/cluster/kafka");
 
+/// For tests that start three nodes, which fill a small machine.
+pub(crate) static ONE_CLUSTER_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 static SHARED: OnceLock<Cluster> = OnceLock::new();
 
 /// A running cluster.

@@ -1,26 +1,20 @@
 //! What a group's coordinator and the authorizer know, asked for in their own words.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
 use kafka_protocol::messages::create_acls_request::AclCreation;
-use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{
-    CreateAclsRequest, DescribeAclsRequest, DescribeGroupsRequest, GroupId, OffsetFetchRequest,
+    CreateAclsRequest, DescribeAclsRequest, DescribeGroupsRequest, GroupId,
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::PATIENCE;
 use super::cluster::Cluster;
-use super::connection::{ask_any, metadata, topic_name};
+use super::connection::ask_any;
+use super::records::{accepted, patiently};
 
-const OFFSET_FETCH: i16 = 5;
 const DESCRIBE_GROUPS: i16 = 4;
 const CREATE_ACLS: i16 = 1;
 const DESCRIBE_ACLS: i16 = 1;
-/// A coordinator has no way to tell when it knows more.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 const LITERAL: i8 = 3;
 const ALLOW: i8 = 3;
@@ -42,28 +36,6 @@ pub(crate) enum Operation {
 
 /// The requests here go to any node: they are for clusters of one, which is every coordinator.
 impl Cluster {
-    /// The committed offsets of a group in a topic, by partition; those without are left out.
-    pub(crate) async fn committed(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
-        patiently(&format!("offsets of {group}"), async || {
-            let known = metadata(self, topic).await?;
-            let partitions = known.topics[0].partitions.iter();
-            let wanted = OffsetFetchRequestTopic::default()
-                .with_name(topic_name(topic))
-                .with_partition_indexes(partitions.map(|known| known.partition_index).collect());
-            let request = OffsetFetchRequest::default()
-                .with_group_id(group_id(group))
-                .with_topics(Some(vec![wanted]));
-            let answer = ask_any(self, OFFSET_FETCH, &request).await?;
-            accepted(answer.error_code)?;
-            let told = answer.topics.iter().flat_map(|topic| &topic.partitions);
-            Ok(told
-                .filter(|told| told.committed_offset >= 0)
-                .map(|told| (told.partition_index, told.committed_offset))
-                .collect())
-        })
-        .await
-    }
-
     /// Waits until a group's committed offsets in a topic are these.
     pub(crate) async fn wait_for_committed(&self, group: &str, topic: &str, wanted: &[(i32, i64)]) {
         let wanted = wanted.iter().copied().collect();
@@ -130,25 +102,6 @@ impl Cluster {
     }
 }
 
-/// Tries again until it succeeds: a new cluster's coordinator takes a moment to load.
-async fn patiently<T>(what: &str, attempt: impl AsyncFn() -> io::Result<T>) -> T {
-    let until = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        match attempt().await {
-            Ok(done) => return done,
-            Err(error) if tokio::time::Instant::now() > until => panic!("{what}: {error}"),
-            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
-        }
-    }
-}
-
 fn group_id(group: &str) -> GroupId {
     GroupId(StrBytes::from_string(group.to_owned()))
-}
-
-fn accepted(error_code: i16) -> io::Result<()> {
-    match error_code {
-        0 => Ok(()),
-        code => Err(io::Error::other(format!("the broker answers error {code}"))),
-    }
 }

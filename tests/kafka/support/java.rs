@@ -1,5 +1,9 @@
 //! Java's clients.
 
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+
 use super::cluster::{Cluster, tool};
 use super::process::Process;
 use super::verifiable::Verifiable;
@@ -23,6 +27,27 @@ impl Cluster {
             .args(["--max-messages", &count.to_string()])
             .args(further);
         Verifiable::start("Java's producer", &mut command)
+    }
+
+    /// Publishes lines by Java's console producer.
+    ///
+    /// # Panics
+    ///
+    /// Where it fails.
+    pub(crate) async fn java_console_producer(&self, topic: &str, lines: &str, further: &[&str]) {
+        let mut child = tool("kafka-console-producer")
+            .args(["--bootstrap-server", self.bootstrap(), "--topic", topic])
+            .args(further)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("python3 starts");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        let fed = async move { stdin.write_all(lines.as_bytes()).await };
+        let (fed, ended) = tokio::join!(fed, child.wait_with_output());
+        let output = ended.expect("a child can be waited for");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(fed.is_ok() && output.status.success(), "{stderr}");
     }
 
     /// Java's console consumer, which prints partition, offset, timestamp, headers, key and value.

@@ -10,6 +10,7 @@ pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod coordinator;
 pub(crate) mod examples;
+pub(crate) mod group;
 pub(crate) mod java;
 pub(crate) mod notifier;
 pub(crate) mod payments;
@@ -19,6 +20,7 @@ pub(crate) mod record_batch;
 pub(crate) mod records;
 pub(crate) mod runner;
 pub(crate) mod stage;
+pub(crate) mod stream;
 pub(crate) mod telegram;
 pub(crate) mod verifiable;
 

@@ -72,6 +72,14 @@ pub(super) fn decode(mut bytes: Bytes, partition: i32) -> (Vec<Record>, Option<i
     (records, next)
 }
 
+/// The codec and the size of the first batch.
+pub(super) fn first(mut bytes: &[u8]) -> Option<(i16, usize)> {
+    let length = bytes.get(8..)?.try_get_u32().ok()? as usize;
+    bytes = bytes.get(CHECKSUM_FROM..)?;
+    let attributes = bytes.try_get_i16().ok()?;
+    Some((attributes & CODEC, BEFORE_LENGTH_COUNTS + length))
+}
+
 fn decode_batch(mut batch: Bytes, partition: i32, records: &mut Vec<Record>) -> i64 {
     let base_offset = batch.get_i64();
     batch.advance(4 + 4); // length, leader epoch

@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{FetchRequest, ProduceRequest};
@@ -135,12 +136,12 @@ impl Cluster {
 }
 
 /// Tries again until it succeeds: leaders move while nodes come and go.
-async fn patiently<T>(topic: &str, attempt: impl AsyncFn() -> io::Result<T>) -> T {
+pub(super) async fn patiently<T>(what: &str, attempt: impl AsyncFn() -> io::Result<T>) -> T {
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
         match attempt().await {
             Ok(done) => return done,
-            Err(error) if tokio::time::Instant::now() > until => panic!("{topic}: {error}"),
+            Err(error) if tokio::time::Instant::now() > until => panic!("{what}: {error}"),
             Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
         }
     }
@@ -189,6 +190,27 @@ async fn try_read(cluster: &Cluster, topic: &str) -> io::Result<Vec<Record>> {
     Ok(records)
 }
 
+/// The codec and the size of a partition's first batch.
+pub(crate) struct FirstBatch {
+    pub(crate) codec: i16,
+    pub(crate) bytes: usize,
+}
+
+impl Cluster {
+    /// How a topic's first batch, at partition 0, was written.
+    pub(crate) async fn first_batch(&self, topic: &str) -> FirstBatch {
+        patiently(topic, async || {
+            let leaders = leaders(self, topic).await?;
+            let (partition, address) = leaders.first().ok_or(io::ErrorKind::NotFound)?;
+            let mut broker = Connection::open(address).await?;
+            let (bytes, _) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
+            let (codec, bytes) = record_batch::first(&bytes).ok_or(io::ErrorKind::NotFound)?;
+            Ok(FirstBatch { codec, bytes })
+        })
+        .await
+    }
+}
+
 /// One fetch: its records, the offset after them, and the partition's end.
 async fn fetch(
     broker: &mut Connection,
@@ -196,6 +218,20 @@ async fn fetch(
     partition: i32,
     offset: i64,
 ) -> io::Result<(Vec<Record>, i64, i64)> {
+    let (bytes, end) = fetch_bytes(broker, topic, partition, offset).await?;
+    let (mut records, next) = record_batch::decode(bytes, partition);
+    records.retain(|record| record.offset >= offset);
+    // Where compaction left nothing to return, the end is all there is.
+    Ok((records, next.unwrap_or(end), end))
+}
+
+/// One fetch: its bytes, and the partition's end.
+async fn fetch_bytes(
+    broker: &mut Connection,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> io::Result<(Bytes, i64)> {
     let wanted = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -211,11 +247,7 @@ async fn fetch(
     let answer = &answer.responses[0].partitions[0];
     accepted(answer.error_code)?;
     let bytes = answer.records.clone().unwrap_or_default();
-    let (mut records, next) = record_batch::decode(bytes, partition);
-    records.retain(|record| record.offset >= offset);
-    let end = answer.high_watermark;
-    // Where compaction left nothing to return, the end is all there is.
-    Ok((records, next.unwrap_or(end), end))
+    Ok((bytes, answer.high_watermark))
 }
 
 /// Each partition with its leader's address.
@@ -237,7 +269,7 @@ async fn leaders(cluster: &Cluster, topic: &str) -> io::Result<Vec<(i32, String)
     Ok(leaders)
 }
 
-fn accepted(error_code: i16) -> io::Result<()> {
+pub(super) fn accepted(error_code: i16) -> io::Result<()> {
     match error_code {
         0 => Ok(()),
         code => Err(io::Error::other(format!("the broker answers error {code}"))),

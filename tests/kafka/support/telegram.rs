@@ -59,6 +59,11 @@ impl Answer {
         Self::Json(200, json!({"ok": true, "result": {"message_id": 1}}))
     }
 
+    /// True where Telegram takes the message, now or when it is released.
+    pub(crate) fn is_ok(&self) -> bool {
+        matches!(self, Self::Json(200, _) | Self::Held)
+    }
+
     /// Telegram refuses, in its own form.
     pub(crate) fn error(status: u16, description: &str) -> Self {
         let body = json!({"ok": false, "error_code": status, "description": description});
