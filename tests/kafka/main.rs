@@ -10,6 +10,7 @@
 mod bad_input;
 mod cli;
 mod drain;
+mod faults;
 mod groups;
 mod scenarios;
 mod sink_trouble;
@@ -37,5 +38,6 @@ fn main() -> ExitCode {
         stopping::TESTS,
         groups::TESTS,
         takeover::TESTS,
+        faults::TESTS,
     ])
 }
