@@ -20,6 +20,7 @@ mod startup;
 mod stopping;
 mod support;
 mod takeover;
+mod topics;
 mod verifiable;
 
 use std::process::ExitCode;
@@ -39,5 +40,6 @@ fn main() -> ExitCode {
         groups::TESTS,
         takeover::TESTS,
         faults::TESTS,
+        topics::TESTS,
     ])
 }

@@ -1,0 +1,265 @@
+//! Topics that change, or refuse, beneath the running service.
+
+use std::pin::Pin;
+
+use crate::support::cluster::{Cluster, ONE_CLUSTER_AT_A_TIME};
+use crate::support::notifier::{Notifier, Setup};
+use crate::support::payments::payment;
+use crate::support::records::Record;
+use crate::support::runner::{Test, tests};
+use crate::support::stream::{assert_once_each, number, payments};
+use crate::support::telegram::{Answer, Telegram};
+
+pub(crate) const TESTS: &[Test] = tests![
+    added_partitions_are_consumed(Kafka),
+    a_topic_made_again_is_consumed_from_its_beginning(Kafka),
+    a_topic_made_again_unseen_is_consumed_from_its_beginning(Kafka),
+    dead_letters_fold_into_too_few_partitions(Kafka),
+    too_few_replicas_for_a_dead_letter_stop_its_line(Kafka) within 600,
+    a_forbidden_dead_letter_topic_stops_its_line(Kafka),
+    a_dead_letter_beyond_its_topics_limit_stops_its_line(Kafka),
+];
+
+async fn added_partitions_are_consumed() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = watchful(Setup::new(cluster, &telegram));
+    let (topic, group) = (&setup.source, &setup.group);
+    cluster.create_topic(topic, 1, &[]).await;
+    cluster.create_topic(&setup.dead_letter, 3, &[]).await;
+    let mut notifier = setup.run();
+    cluster.wait_for_members(group, 1, 1).await;
+    alter_partitions(cluster, topic, "3").await;
+    // Before the service can know of them, and consumed all the same.
+    cluster.produce(topic, &payments(0..9, 3)).await;
+    assert_once_each(&telegram.wait_for_payments(0..9).await, 9);
+    cluster.wait_for_members(group, 1, 3).await;
+    cluster.wait_for_commits(group, topic, 9).await;
+    assert!(notifier.shut_down().await.success());
+}
+
+async fn a_topic_made_again_is_consumed_from_its_beginning() {
+    make_again(async |_, again| again.await).await;
+}
+
+/// The service never learns that there was no such topic for a while.
+async fn a_topic_made_again_unseen_is_consumed_from_its_beginning() {
+    make_again(async |notifier, again| {
+        notifier.process().pause();
+        again.await;
+        notifier.process().resume();
+        notifier.wait_for_log("deleted and made again").await;
+    })
+    .await;
+}
+
+async fn make_again(
+    during: impl AsyncFnOnce(&mut Notifier, Pin<Box<dyn Future<Output = ()> + '_>>),
+) {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = watchful(Setup::new(cluster, &telegram));
+    let (topic, group) = (&setup.source, &setup.group);
+    let mut notifier = setup.run();
+    cluster.wait_for_members(group, 1, 3).await;
+    cluster.produce(topic, &payments(0..30, 3)).await;
+    telegram.wait_for_payments(0..30).await;
+    cluster.wait_for_commits(group, topic, 30).await;
+
+    let again = async {
+        delete(cluster, topic).await;
+        cluster.create_topic(topic, 3, &[]).await;
+        // More than the first time: none may be taken for consumed because its offset once was.
+        cluster.produce(topic, &payments(30..96, 3)).await;
+    };
+    during(&mut notifier, Box::pin(again)).await;
+    assert_once_each(&telegram.wait_for_payments(30..96).await, 96);
+    cluster.wait_for_commits(group, topic, 66).await;
+    assert!(notifier.shut_down().await.success());
+}
+
+async fn dead_letters_fold_into_too_few_partitions() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = watchful(Setup::new(cluster, &telegram));
+    let (topic, group) = (&setup.source, &setup.group);
+    cluster.create_topic(topic, 2, &[]).await;
+    cluster.create_topic(&setup.dead_letter, 2, &[]).await;
+    telegram.answer(|_| true, Answer::error(503, "Service Unavailable"));
+    let mut notifier = setup.run();
+    cluster.wait_for_members(group, 1, 2).await;
+    alter_partitions(cluster, topic, "4").await;
+    cluster.wait_for_members(group, 1, 4).await;
+    let record = Record::new(payment(3)).at(3).key("k").header("h", "v");
+    cluster.produce(topic, &[record]).await;
+    let folded = cluster.wait_for_records(&setup.dead_letter, 1).await;
+    assert_eq!(folded[0].partition, 1, "3 modulo 2");
+    assert_eq!(
+        folded[0].get("kafka_dlt-original-partition"),
+        Some(&[0, 0, 0, 3][..])
+    );
+    assert_eq!(folded[0].key.as_deref(), Some(&b"k"[..]));
+    let told = notifier.wait_for_log("too few partitions").await;
+    assert!(
+        told.contains("WARN") && told.contains("partitions=2"),
+        "{told}"
+    );
+    cluster.wait_for_commits(group, topic, 1).await;
+    assert!(notifier.shut_down().await.success());
+}
+
+async fn too_few_replicas_for_a_dead_letter_stop_its_line() {
+    let _turn = ONE_CLUSTER_AT_A_TIME.lock().await;
+    let cluster = &Cluster::start(3, &[]).await;
+    let telegram = Telegram::start().await;
+    let setup = Setup::new(cluster, &telegram).set("NOTIFIER_TOPICS_REPLICATION_FACTOR", "3");
+    let all = [("min.insync.replicas", "3")];
+    cluster.create_topic(&setup.dead_letter, 3, &all).await;
+    // Made before one of its replicas is missing.
+    cluster.create_topic(&setup.source, 3, &[]).await;
+    cluster.create_topic(&setup.permanent, 3, &[]).await;
+    cluster.coordinator(&setup.group).await;
+    cluster.stop(3).await;
+    stops_and_goes_on(
+        cluster,
+        &telegram,
+        &setup,
+        "NOT_ENOUGH_REPLICAS",
+        async || {
+            cluster.restart(3).await;
+        },
+    )
+    .await;
+}
+
+async fn a_forbidden_dead_letter_topic_stops_its_line() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = Setup::new(cluster, &telegram);
+    let topic = &setup.dead_letter;
+    cluster.create_topic(topic, 3, &[]).await;
+    let rule = |rule, operation| {
+        let anyone = ["--allow-principal", "User:ANONYMOUS", "--topic", topic];
+        [&[rule, "--operation", operation], &anyone[..]].concat()
+    };
+    cluster.tool("kafka-acls", &rule("--add", "Read")).await;
+    stops_and_goes_on(
+        cluster,
+        &telegram,
+        &setup,
+        "TOPIC_AUTHORIZATION_FAILED",
+        async || {
+            cluster.tool("kafka-acls", &rule("--add", "Write")).await;
+        },
+    )
+    .await;
+}
+
+async fn a_dead_letter_beyond_its_topics_limit_stops_its_line() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = Setup::new(cluster, &telegram);
+    let narrow = [("max.message.bytes", "200")];
+    cluster.create_topic(&setup.dead_letter, 3, &narrow).await;
+    stops_and_goes_on(
+        cluster,
+        &telegram,
+        &setup,
+        "MESSAGE_TOO_LARGE",
+        async || {
+            configure(cluster, &setup.dead_letter, "max.message.bytes=100000").await;
+        },
+    )
+    .await;
+}
+
+/// Payment 3, the second of its partition, can't be sent, and its dead letter can't be written
+/// until it is mended: its line stops, the others go on; then it goes on where it was.
+async fn stops_and_goes_on(
+    cluster: &Cluster,
+    telegram: &Telegram,
+    setup: &Setup,
+    reason: &str,
+    mend: impl AsyncFnOnce(),
+) {
+    let setup = watchful(setup.clone())
+        .set("NOTIFIER_KAFKA_REQUEST_TIMEOUT_MS", "4000")
+        .set("NOTIFIER_KAFKA_DELIVERY_TIMEOUT_MS", "4500");
+    let (topic, group) = (&setup.source, &setup.group);
+    telegram.answer_payment(3, Answer::error(503, "Service Unavailable"));
+    let mut notifier = setup.run();
+    cluster.wait_for_members(group, 1, 3).await;
+    cluster.produce(topic, &payments(0..12, 3)).await;
+    let told = notifier.wait_for_log("partition stuck").await;
+    assert!(told.contains(reason), "{told}");
+    cluster.wait_for_commits(group, topic, 1 + 4 + 4).await;
+    assert_eq!(
+        cluster.committed(group, topic).await[&0],
+        1,
+        "not beyond the stuck one"
+    );
+    assert!(cluster.read(&setup.dead_letter).await.is_empty());
+    assert_sends(
+        telegram,
+        &notifier,
+        &[0, 1, 2, 3, 3, 3, 3, 4, 5, 7, 8, 10, 11],
+    );
+
+    mend().await;
+    cluster.wait_for_commits(group, topic, 12).await;
+    assert_sends(
+        telegram,
+        &notifier,
+        &[0, 1, 2, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+    );
+    let dead = cluster.wait_for_records(&setup.dead_letter, 1).await;
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    assert_eq!((dead[0].partition, dead[0].text()), (0, payment(3)));
+    let stuck = notifier
+        .log()
+        .into_iter()
+        .filter(|line| line.contains("partition stuck"));
+    assert_eq!(stuck.count(), 1, "once a minute at most");
+    assert!(notifier.shut_down().await.success());
+}
+
+#[track_caller]
+fn assert_sends(telegram: &Telegram, notifier: &Notifier, expected: &[usize]) {
+    let mut sent: Vec<_> = telegram.sent().iter().map(number).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, expected, "{:#?}", notifier.log());
+}
+
+/// The service looks at the topics every second.
+fn watchful(setup: Setup) -> Setup {
+    setup.set("NOTIFIER_KAFKA_METADATA_MAX_AGE_MS", "1000")
+}
+
+async fn delete(cluster: &Cluster, topic: &str) {
+    cluster
+        .tool("kafka-topics", &["--delete", "--topic", topic])
+        .await;
+    let there = async || {
+        let listed = cluster.tool("kafka-topics", &["--list"]).await;
+        listed.lines().any(|line| line == topic)
+    };
+    while there().await {}
+}
+
+async fn alter_partitions(cluster: &Cluster, topic: &str, partitions: &str) {
+    let arguments = ["--alter", "--topic", topic, "--partitions", partitions];
+    cluster.tool("kafka-topics", &arguments).await;
+}
+
+async fn configure(cluster: &Cluster, topic: &str, setting: &str) {
+    let arguments = [
+        "--alter",
+        "--entity-type",
+        "topics",
+        "--entity-name",
+        topic,
+        "--add-config",
+        setting,
+    ];
+    cluster.tool("kafka-configs", &arguments).await;
+}
