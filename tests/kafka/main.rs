@@ -11,7 +11,9 @@ mod bad_input;
 mod cli;
 mod drain;
 mod faults;
+mod fetching;
 mod groups;
+mod peers;
 mod scenarios;
 mod sink_trouble;
 mod smoke;
@@ -41,5 +43,7 @@ fn main() -> ExitCode {
         takeover::TESTS,
         faults::TESTS,
         topics::TESTS,
+        fetching::TESTS,
+        peers::TESTS,
     ])
 }
