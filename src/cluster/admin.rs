@@ -9,9 +9,10 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, ListOffsetsRequest};
 use tokio::time::Instant;
 
-use crate::cluster::client::{Client, topic_name};
+use crate::cluster::client::Client;
 use crate::cluster::config::LONGEST;
 use crate::cluster::pool::{Node, jittered_backoff};
+use crate::wire::names::topic_name;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{FindCoordinatorRequest, GroupId, MetadataRequest, TopicName};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -15,6 +14,7 @@ use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::pool::{Channel, Pool, jittered_backoff};
 use crate::wire::ErrorCode;
+use crate::wire::names::{text, topic_name};
 use crate::{Error, ErrorKind};
 
 /// A client of one Kafka cluster: the way to everything else.
@@ -239,7 +239,7 @@ impl Client {
     ///
     /// When dropped, nothing is left behind.
     pub async fn find_coordinator(&self, group: &str, deadline: Instant) -> Result<i32, Error> {
-        let key = StrBytes::from_string(group.to_owned());
+        let key = text(group);
         let request = FindCoordinatorRequest::default()
             .with_key(key)
             .with_key_type(0);
@@ -360,7 +360,7 @@ impl Refresher {
             tracked.iter().cloned().collect()
         };
         let wanted = topics.iter().map(|topic| {
-            let name = TopicName(StrBytes::from_string(topic.to_string()));
+            let name = topic_name(topic);
             MetadataRequestTopic::default().with_name(Some(name))
         });
         let request = MetadataRequest::default()
@@ -384,16 +384,6 @@ impl Refresher {
         });
         Ok(())
     }
-}
-
-/// A group's name as the message crate wants it.
-pub(crate) fn group_id(group: &str) -> GroupId {
-    GroupId(StrBytes::from_string(group.to_owned()))
-}
-
-/// A topic's name as the message crate wants it.
-pub(crate) fn topic_name(topic: &str) -> TopicName {
-    TopicName(StrBytes::from_string(topic.to_owned()))
 }
 
 #[cfg(test)]

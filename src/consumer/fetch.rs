@@ -9,12 +9,12 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
 use tokio::time::Instant;
 
-use crate::cluster::client::topic_name;
 use crate::cluster::{Channel, Node};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::records::FetchedRecords;
 use crate::consumer::session::{FetchPosition, SessionRequest};
 use crate::wire::batch::{BatchError, Batches, RecordBatch, Records};
+use crate::wire::names::topic_name;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 

@@ -3,15 +3,18 @@
 //! One loop on one task. Sends, forwards and commits are futures of that task, so nothing is
 //! shared and nothing is locked; each has its own deadline, so the loop never waits for one.
 
+mod log;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use crate::clock::{now, sleep_until, wall_clock_ms};
 use crate::cluster::{Client, Metadata, OffsetAt};
 use crate::consumer::{CommitOffset, Consumer, Event, FetchedRecords};
 use crate::engine::{
@@ -280,7 +283,7 @@ impl<H: Handler> Work<H> {
                 if let Report::DrainFinished(summary) = &report {
                     self.outcome.last_pass = Some(*summary);
                 }
-                log(&report);
+                log::log(&report);
             }
             Effect::Stopped => {}
         }
@@ -405,81 +408,10 @@ async fn next(consumer: &mut Option<Consumer>) -> Result<Event, Error> {
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// What the clocks show; the monotonic one is the runtime's, so that a paused runtime pauses it.
 fn moment() -> Moment {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let wall_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     Moment {
-        at: Instant::now().into_std(),
-        wall_ms,
-    }
-}
-
-/// Tells a person.
-fn log(report: &Report) {
-    match report {
-        Report::LineStopped { failure } => {
-            tracing::error!(%failure, "the line has stopped: nothing is sent, offsets are kept");
-        }
-        Report::LineStillStopped {
-            failure,
-            stopped_for,
-        } => {
-            tracing::error!(%failure, ?stopped_for, "the line is still stopped");
-        }
-        Report::LineResumed => tracing::info!("the line goes on"),
-        Report::LineHeld { wait, failure } => {
-            tracing::warn!(?wait, %failure, "the sink asks to wait");
-        }
-        Report::DrainStarted => tracing::info!("drain started"),
-        Report::DrainFinished(summary) => {
-            let Totals {
-                sent,
-                delivered,
-                dead_lettered,
-                permanent,
-            } = summary.totals;
-            let interrupted = summary.interrupted;
-            tracing::info!(
-                sent,
-                delivered,
-                requeued = dead_lettered,
-                permanent,
-                interrupted,
-                "drain finished"
-            );
-        }
-        Report::PartitionStuck { place, message } => {
-            tracing::error!(path = %place.path, partition = %place.tp, message, "partition stuck; nothing is skipped");
-        }
-        Report::CommitFailing { path, message } => {
-            tracing::warn!(%path, message, "offsets can't be committed; trying again");
-        }
-        Report::BadRetryCount {
-            place,
-            offset,
-            found,
-        } => {
-            tracing::warn!(partition = %place.tp, offset, found, "retry-count is not a count; starting at 0");
-        }
-        Report::GaveUp { place, offset } => {
-            tracing::warn!(path = %place.path, partition = %place.tp, offset, "given up in flight; it will be handled again");
-        }
-        Report::TooFewPartitions {
-            to,
-            partitions,
-            wanted,
-        } => {
-            tracing::warn!(topic = %to, partitions, wanted, "too few partitions; forwarding modulo their count");
-        }
+        at: now(),
+        wall_ms: wall_clock_ms(),
     }
 }

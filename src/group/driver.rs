@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use crate::clock::{now, sleep_until};
 use crate::cluster::{Channel, Client, Metadata};
 use crate::group::assignor::PartitionCounts;
 use crate::group::membership::{
@@ -275,18 +276,5 @@ fn failed(failure: GroupFailure) -> Error {
     match failure.code {
         Some(code) => Error::coded(code, failure.message),
         None => Error::new(ErrorKind::Protocol, failure.message),
-    }
-}
-
-/// The machine is pure and knows no runtime: its clock is the standard library's, taken from the
-/// runtime's so that a paused runtime pauses it too.
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -17,10 +17,10 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
 
-use crate::cluster::client::{group_id, topic_name};
 use crate::cluster::{Channel, Node};
 use crate::group::CommitOffset;
 use crate::group::membership::{self, CommitStamp, GroupMember, RequestError};
+use crate::wire::names::{group_id, text, topic_name};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -279,10 +279,6 @@ fn millis(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-fn optional(text: Option<&str>) -> Option<StrBytes> {
-    text.map(|text| StrBytes::from_string(text.to_owned()))
+fn optional(name: Option<&str>) -> Option<StrBytes> {
+    name.map(text)
 }

@@ -17,8 +17,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::cluster::client::topic_name;
 use crate::wire::ErrorCode;
+use crate::wire::names::topic_name;
 
 /// A request as it came.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::cluster::client::topic_name;
+use crate::clock::{now, sleep_until};
 use crate::cluster::{Channel, Client, Metadata, Node};
 use crate::producer::{
     Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, ProducerMachine,
@@ -22,6 +22,7 @@ use crate::producer::{
 };
 use crate::wire::batch::{BatchBuilder, BatchError, RecordBody};
 use crate::wire::compression::Compression;
+use crate::wire::names::topic_name;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -368,18 +369,6 @@ fn refusal(refused: &SendRefused, tp: &TopicPartition) -> Error {
         SendRefused::Closed | SendRefused::BufferFull => {
             Error::new(ErrorKind::Closed, "the producer was closed")
         }
-    }
-}
-
-/// The runtime's clock, in the type of the machine, which knows no runtime.
-fn now() -> std::time::Instant {
-    Instant::now().into_std()
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -17,7 +17,6 @@ pub mod sequence;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -28,6 +27,7 @@ pub use machine::{
 };
 pub use partitioner::{StickyPartitioner, partition_for_key};
 
+use crate::clock::wall_clock_ms;
 use crate::cluster::Client;
 use crate::wire::batch::RecordBody;
 use crate::{Error, ErrorKind};
@@ -184,11 +184,4 @@ impl Future for Delivery {
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the producer was closed")
-}
-
-fn wall_clock_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

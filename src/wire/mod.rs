@@ -5,6 +5,7 @@ pub mod batch;
 pub mod compression;
 pub mod error_code;
 pub mod frame;
+pub(crate) mod names;
 pub mod versions;
 
 use std::fmt;

@@ -19,10 +19,10 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 
-use crate::cluster::client::topic_name;
 use crate::consumer::testing::{batch, wire};
 use crate::net::testing::{Call, Peer, Reply, all_versions, metadata};
 use crate::wire::ErrorCode;
+use crate::wire::names::topic_name;
 
 type Hook = Box<dyn FnMut(&Call) -> Option<Reply> + Send>;
 

@@ -1,0 +1,63 @@
+//! What the engine reports, as lines of the log.
+
+use crate::engine::{Report, Totals};
+
+/// Tells a person.
+pub(super) fn log(report: &Report) {
+    match report {
+        Report::LineStopped { failure } => {
+            tracing::error!(%failure, "the line has stopped: nothing is sent, offsets are kept");
+        }
+        Report::LineStillStopped {
+            failure,
+            stopped_for,
+        } => {
+            tracing::error!(%failure, ?stopped_for, "the line is still stopped");
+        }
+        Report::LineResumed => tracing::info!("the line goes on"),
+        Report::LineHeld { wait, failure } => {
+            tracing::warn!(?wait, %failure, "the sink asks to wait");
+        }
+        Report::DrainStarted => tracing::info!("drain started"),
+        Report::DrainFinished(summary) => {
+            let Totals {
+                sent,
+                delivered,
+                dead_lettered,
+                permanent,
+            } = summary.totals;
+            let interrupted = summary.interrupted;
+            tracing::info!(
+                sent,
+                delivered,
+                requeued = dead_lettered,
+                permanent,
+                interrupted,
+                "drain finished"
+            );
+        }
+        Report::PartitionStuck { place, message } => {
+            tracing::error!(path = %place.path, partition = %place.tp, message, "partition stuck; nothing is skipped");
+        }
+        Report::CommitFailing { path, message } => {
+            tracing::warn!(%path, message, "offsets can't be committed; trying again");
+        }
+        Report::BadRetryCount {
+            place,
+            offset,
+            found,
+        } => {
+            tracing::warn!(partition = %place.tp, offset, found, "retry-count is not a count; starting at 0");
+        }
+        Report::GaveUp { place, offset } => {
+            tracing::warn!(path = %place.path, partition = %place.tp, offset, "given up in flight; it will be handled again");
+        }
+        Report::TooFewPartitions {
+            to,
+            partitions,
+            wanted,
+        } => {
+            tracing::warn!(topic = %to, partitions, wanted, "too few partitions; forwarding modulo their count");
+        }
+    }
+}
