@@ -37,7 +37,7 @@ pub enum AutoOffsetReset {
     Earliest,
     /// At the records published from now on.
     Latest,
-    /// Nowhere: it is an error.
+    /// Nowhere: the partition stops.
     None,
 }
 
@@ -52,7 +52,8 @@ table! {
     "consumer" => ConsumerConfig {
         /// The consumer group. Its offsets are in Kafka: another service can take over with it.
         "group_id" => group_id: String = Text(formats::name), default "telegram-notification";
-        /// Where to begin without a committed offset: `earliest`, `latest` or `none` (an error).
+        /// Where to begin without a committed offset: `earliest`, `latest` or `none` (that partition
+        /// stops, with an error, until an offset is committed and the service restarted).
         /// Kafka's default is latest. Ours isn't: it would lose the payments made before the
         /// first start, or after the committed offsets expired.
         "auto_offset_reset" => auto_offset_reset: AutoOffsetReset = RESETS, default "earliest";
