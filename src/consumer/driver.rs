@@ -287,6 +287,7 @@ fn backoff(client: &Client) -> impl FnOnce(u32) -> std::time::Instant + use<> {
     let (min, max) = (config.retry_backoff, config.retry_backoff_max);
     move |failures| (Instant::now() + jittered_backoff(min, max, failures)).into_std()
 }
+
 fn may_pass(error: &Error) -> bool {
     match (error.kind(), error.code()) {
         (_, Some(code)) => code_may_pass(code),

@@ -1,13 +1,15 @@
 //! One fetch from one broker: the request out of a session's changes, and records out of the
 //! answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::cluster::{Channel, Node};
 use crate::consumer::config::ConsumerConfig;
@@ -58,8 +60,10 @@ pub(super) async fn fetch(
     config: &ConsumerConfig,
     deadline: Instant,
 ) -> Result<FetchAnswer, Error> {
+    let highest = highest_version(&wanted);
     let request = request(session, config);
-    let answer = channel.call(Node::Id(node), &request, deadline).await?;
+    let connection = channel.connection(Node::Id(node), deadline).await?;
+    let answer = connection.call_up_to(highest, &request, deadline).await?;
     let max_bytes = config.max_decompressed_bytes;
     if compressed_bytes(&answer) < LONG_DECOMPRESSION_BYTES {
         return Ok(read(answer, &wanted, max_bytes));
@@ -69,6 +73,19 @@ pub(super) async fn fetch(
         .map_err(|error| Error::caused(ErrorKind::Closed, "reading a fetch answer", error))
 }
 
+/// From version 13 on topics have ids in place of names (KIP-516), so that a topic which was
+/// deleted and made again is not taken for what it was. A cluster may not have given any.
+fn highest_version(wanted: &Wanted) -> i16 {
+    const LAST_WITH_NAMES: i16 = 12;
+    let unknown = |position: &FetchPosition| position.topic_id == [0; 16];
+    if wanted.values().any(unknown) {
+        LAST_WITH_NAMES
+    } else {
+        i16::MAX
+    }
+}
+
+/// Names topics both ways: each version encodes its own.
 fn request(session: SessionRequest, config: &ConsumerConfig) -> FetchRequest {
     let mut topics: BTreeMap<_, Vec<FetchPartition>> = BTreeMap::new();
     for (tp, position) in session.fetch {
@@ -77,20 +94,24 @@ fn request(session: SessionRequest, config: &ConsumerConfig) -> FetchRequest {
             .with_current_leader_epoch(position.leader_epoch)
             .with_fetch_offset(position.offset)
             .with_partition_max_bytes(position.max_bytes);
-        topics.entry(tp.topic).or_default().push(partition);
+        let topic = (tp.topic, position.topic_id);
+        topics.entry(topic).or_default().push(partition);
     }
     let mut forgotten: BTreeMap<_, Vec<i32>> = BTreeMap::new();
-    for tp in session.forget {
-        forgotten.entry(tp.topic).or_default().push(tp.partition);
+    for (tp, position) in session.forget {
+        let topic = (tp.topic, position.topic_id);
+        forgotten.entry(topic).or_default().push(tp.partition);
     }
-    let topics = topics.into_iter().map(|(topic, partitions)| {
+    let topics = topics.into_iter().map(|((topic, id), partitions)| {
         FetchTopic::default()
             .with_topic(topic_name(&topic))
+            .with_topic_id(Uuid::from_bytes(id))
             .with_partitions(partitions)
     });
-    let forgotten = forgotten.into_iter().map(|(topic, partitions)| {
+    let forgotten = forgotten.into_iter().map(|((topic, id), partitions)| {
         ForgottenTopic::default()
             .with_topic(topic_name(&topic))
+            .with_topic_id(Uuid::from_bytes(id))
             .with_partitions(partitions)
     });
     FetchRequest::default()
@@ -126,11 +147,19 @@ fn is_compressed(records: &Bytes) -> bool {
 /// Reads an answer, up to the batch in which the records held take more than `max_bytes`: what
 /// is left is fetched again later, so that compressed bytes can't become any number of bytes.
 fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer {
+    let by_id: HashMap<_, _> = wanted
+        .iter()
+        .map(|(tp, position)| (position.topic_id, &tp.topic))
+        .collect();
     let mut partitions = Vec::new();
     let mut held = 0;
     for topic in answer.responses {
+        let name: Arc<str> = match by_id.get(topic.topic_id.as_bytes()) {
+            Some(name) if topic.topic.is_empty() => Arc::clone(name),
+            _ => Arc::from(topic.topic.as_str()),
+        };
         for data in topic.partitions {
-            let tp = TopicPartition::new(topic.topic.as_str(), data.partition_index);
+            let tp = TopicPartition::new(name.clone(), data.partition_index);
             if let Some(position) = wanted.get(&tp) {
                 let answer = read_partition(tp, data, position.offset, held, max_bytes);
                 held += answer.records.len_bytes();

@@ -13,6 +13,8 @@ use crate::wire::{ErrorCode, TopicPartition};
 /// Where a fetch of one partition begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchPosition {
+    /// The topic's id (KIP-516), all zero where it is not known.
+    pub topic_id: [u8; 16],
     /// The first offset wanted.
     pub offset: i64,
     /// The leader epoch that the client knows, -1 for none.
@@ -39,7 +41,7 @@ pub struct SessionRequest {
     /// The partitions that are new or changed; all of them in a full request.
     pub fetch: Vec<(TopicPartition, FetchPosition)>,
     /// The partitions that are not wanted any more.
-    pub forget: Vec<TopicPartition>,
+    pub forget: Vec<(TopicPartition, FetchPosition)>,
 }
 
 impl FetchSession {
@@ -49,6 +51,13 @@ impl FetchSession {
         &mut self,
         wanted: &BTreeMap<TopicPartition, FetchPosition>,
     ) -> SessionRequest {
+        // A topic that was made again is another one to the broker.
+        let id = |tp| self.known.get(tp).map(|known| known.topic_id);
+        let again =
+            |(tp, position): (_, &FetchPosition)| id(tp).is_some_and(|id| id != position.topic_id);
+        if wanted.iter().any(again) {
+            self.reset();
+        }
         if self.epoch == 0 {
             self.known.clear();
         }
@@ -60,9 +69,9 @@ impl FetchSession {
             .collect();
         let forget = self
             .known
-            .keys()
-            .filter(|tp| !wanted.contains_key(tp))
-            .cloned()
+            .iter()
+            .filter(|(tp, _)| !wanted.contains_key(tp))
+            .map(|(tp, position)| (tp.clone(), *position))
             .collect();
         self.known.clone_from(wanted);
         SessionRequest {
@@ -100,6 +109,7 @@ mod tests {
 
     fn wanted(offsets: &[(i32, i64)]) -> BTreeMap<TopicPartition, FetchPosition> {
         let position = |offset| FetchPosition {
+            topic_id: [1; 16],
             offset,
             leader_epoch: -1,
             max_bytes: 1,
@@ -130,7 +140,8 @@ mod tests {
         let third = session.next_request(&wanted(&[(1, 9), (2, 0)]));
         assert_eq!(third.session_epoch, 2);
         assert_eq!(partitions(&third), [2]);
-        assert_eq!(third.forget, [TopicPartition::new("t", 0)]);
+        let forgotten: Vec<_> = third.forget.iter().map(|(tp, _)| tp.partition).collect();
+        assert_eq!(forgotten, [0]);
     }
 
     #[test]
@@ -148,6 +159,21 @@ mod tests {
             assert_eq!((full.session_id, full.session_epoch), (0, 0));
             assert_eq!(partitions(&full), [0]);
         }
+    }
+
+    #[test]
+    fn a_topic_made_again_begins_a_full_session() {
+        let mut session = FetchSession::default();
+        session.next_request(&wanted(&[(0, 5), (1, 5)]));
+        session.handle_response(77, ErrorCode::NONE);
+        let mut again = wanted(&[(0, 0), (1, 5)]);
+        for position in again.values_mut() {
+            position.topic_id = [2; 16];
+        }
+        let full = session.next_request(&again);
+        assert_eq!((full.session_id, full.session_epoch), (0, 0));
+        assert_eq!(partitions(&full), [0, 1]);
+        assert_eq!(full.forget, []);
     }
 
     #[test]

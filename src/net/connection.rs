@@ -121,7 +121,26 @@ impl Connection {
         request: &R,
         deadline: Instant,
     ) -> Result<R::Response, Error> {
-        let version = self.version::<R>()?;
+        self.call_up_to(i16::MAX, request, deadline).await
+    }
+
+    /// As [`Connection::call`], in no higher a version than `highest`: where what is to be said
+    /// can't be said in the versions above it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::call`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Connection::call`].
+    pub async fn call_up_to<R: Request>(
+        &self,
+        highest: i16,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<R::Response, Error> {
+        let version = self.version::<R>()?.min(highest);
         let answer = self.exchange(request, version, deadline).await?;
         frame::decode_response::<R>(answer, version).map_err(|error| {
             Error::caused(

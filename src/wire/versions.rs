@@ -11,7 +11,7 @@ use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 /// The versions this client speaks: API, lowest, highest.
 const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 8, 11),
-    (ApiKey::Fetch, 11, 12),
+    (ApiKey::Fetch, 11, 13),
     (ApiKey::ListOffsets, 5, 7),
     (ApiKey::Metadata, 9, 12),
     (ApiKey::OffsetCommit, 8, 9),
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_highest_common_version_is_used() {
         let versions = broker(&[(ApiKey::Fetch, 4, 17), (ApiKey::Produce, 0, 9)]);
-        assert_eq!(versions.pick(ApiKey::Fetch), Ok(12));
+        assert_eq!(versions.pick(ApiKey::Fetch), Ok(13));
         assert_eq!(versions.pick(ApiKey::Produce), Ok(9));
     }
 

@@ -23,6 +23,7 @@ pub(super) struct BrokerState {
     failures: u32,
     pub(super) not_before: Option<Instant>,
 }
+
 impl Driver {
     /// One fetch a broker for all its partitions, while there is room for what it may bring.
     pub(super) fn begin_fetches(&mut self, now: Instant) {
@@ -81,6 +82,7 @@ impl Driver {
             };
             let Some(leader) = known.leader else { continue };
             let position = FetchPosition {
+                topic_id: metadata.topic(&tp.topic).map_or([0; 16], |topic| topic.id),
                 offset,
                 leader_epoch: known.leader_epoch,
                 max_bytes: self.config.max_partition_fetch_bytes,

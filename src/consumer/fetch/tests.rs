@@ -18,6 +18,7 @@ fn answer(partitions: Vec<(i32, Bytes)>) -> FetchResponse {
 
 fn wanted(offsets: &[(i32, i64)]) -> Wanted {
     let position = |offset| FetchPosition {
+        topic_id: [0; 16],
         offset,
         leader_epoch: -1,
         max_bytes: 1,
@@ -104,4 +105,32 @@ fn what_an_answer_may_become_is_bounded() {
         .map(|it| it.records.next_offset())
         .collect();
     assert_eq!(next, [2, 0], "the rest is fetched again");
+}
+
+#[test]
+fn topics_are_known_by_their_ids_where_the_answer_has_no_names() {
+    let mut by_id = answer(vec![(0, wire(&[batch(0, 0, &[0])]))]);
+    by_id.responses[0].topic = topic_name("");
+    by_id.responses[0].topic_id = Uuid::from_bytes([7; 16]);
+    let mut stranger = by_id.responses[0].clone();
+    stranger.topic_id = Uuid::from_bytes([8; 16]);
+    by_id.responses.push(stranger);
+    let mut wanted = wanted(&[(0, 0)]);
+    for position in wanted.values_mut() {
+        position.topic_id = [7; 16];
+    }
+    let read = read(by_id, &wanted, 1 << 20);
+    let found: Vec<_> = read.partitions.iter().map(|it| &it.partition).collect();
+    assert_eq!(found, [&tp(0)]);
+}
+
+#[test]
+fn names_are_kept_to_while_an_id_is_not_known() {
+    let mut wanted = wanted(&[(0, 0), (1, 0)]);
+    for position in wanted.values_mut() {
+        position.topic_id = [7; 16];
+    }
+    assert_eq!(highest_version(&wanted), i16::MAX);
+    wanted.values_mut().next().unwrap().topic_id = [0; 16];
+    assert_eq!(highest_version(&wanted), 12);
 }
