@@ -43,10 +43,18 @@ struct BadLine {
 ///
 /// What can't be read, reached or written to.
 pub(super) async fn execute(config: PublishConfig, args: &PublishArgs) -> Result<ExitCode, Error> {
-    let (payments, bad) = match args.sample {
-        Some(count) => (sampled(count, args), Vec::new()),
-        None => read_lines(&read_input(&args.file)?, args.key.as_deref()),
+    let (client, topics) = (client_config(&config.kafka), &config.topics);
+    let topic: Arc<str> = Arc::from(topics.source.as_str());
+    let connect = async || {
+        let client = Client::connect(client).await?;
+        Ok::<_, Error>(Producer::new(&client, producer_config(&config.kafka)))
     };
+    if let Some(count) = args.sample {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        publish(&connect().await?, &topic, sampled(count, args.seed), count).await?;
+        return Ok(print(&format!("published {count} to {topic}\n")));
+    }
+    let (payments, bad) = read_lines(&read_input(&args.file)?, args.key.as_deref());
     tell_bad_lines(&bad);
     if !bad.is_empty() && !args.skip_invalid {
         let text = format!(
@@ -55,33 +63,23 @@ pub(super) async fn execute(config: PublishConfig, args: &PublishArgs) -> Result
         );
         return Err(Error::new(ErrorKind::Usage, text));
     }
-    let client = Client::connect(client_config(&config.kafka)).await?;
-    let producer = Producer::new(&client, producer_config(&config.kafka));
     let count = payments.len();
-    publish(
-        &producer,
-        &Arc::from(config.topics.source.as_str()),
-        payments,
-    )
-    .await?;
+    publish(&connect().await?, &topic, payments.into_iter(), count).await?;
     let skipped = if bad.is_empty() {
         String::new()
     } else {
         format!(", skipped {}", bad.len())
     };
-    Ok(print(&format!(
-        "published {count} to {}{skipped}\n",
-        config.topics.source
-    )))
+    Ok(print(&format!("published {count} to {topic}{skipped}\n")))
 }
 
 async fn publish(
     producer: &Producer,
     topic: &Arc<str>,
-    payments: Vec<Payment>,
+    payments: impl Iterator<Item = Payment>,
+    count: usize,
 ) -> Result<(), Error> {
-    let bar = progress_bar(payments.len());
-    let count = payments.len();
+    let bar = progress_bar(count);
     let mut under_way: VecDeque<Delivery> = VecDeque::new();
     let mut acked = 0;
     let failed = |error: Error, acked: usize| {
@@ -128,14 +126,13 @@ fn progress_bar(count: usize) -> ProgressBar {
     bar
 }
 
-fn sampled(count: u64, args: &PublishArgs) -> Vec<Payment> {
-    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let payments = samples(count, seed).map(|(key, event)| Payment {
+/// Made as they are sent: any number of them takes no room.
+fn sampled(count: usize, seed: Option<u64>) -> impl Iterator<Item = Payment> {
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    samples(count, seed).map(|(key, event)| Payment {
         key: Some(key.into_bytes()),
         value: event.to_json().into_bytes(),
-    });
-    payments.collect()
+    })
 }
 
 fn read_input(file: &Path) -> Result<Vec<u8>, Error> {

@@ -1,6 +1,7 @@
 //! Puts the service together: client, topics, consumers, producer, sink.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::config::{
     Assignor, AutoOffsetReset, Config, DrainMode, FinalTopic, KafkaConfig, TopicsConfig,
@@ -14,6 +15,14 @@ use crate::producer::{Producer, ProducerConfig};
 use crate::sink::telegram::{Rate, Telegram, TelegramConfig};
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind, group};
+
+/// Kafka's default of `max.message.bytes`.
+const KAFKA_MAX_MESSAGE_BYTES: usize = 1_048_588;
+/// What a forwarded record may have beyond its source: the headers that tell its history. A
+/// record of the largest size allowed must not be too large to be forwarded.
+const FORWARD_HEADROOM_BYTES: usize = 64 << 10;
+/// How much longer than the sink's time limit a send of a revoked partition may take.
+const REVOKE_MARGIN: Duration = Duration::from_secs(10);
 
 /// Which paths are to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +50,12 @@ pub(super) async fn assemble(
     let engine = engine_config(&config, paths, &counts);
     let drains = paths == Paths::OneDrain || config.drain.enabled;
     let main = (paths == Paths::Service).then(|| main_consumer(&config));
-    let drain = drains.then(|| drain_consumer(&config));
+    let drain = drains.then(|| drain_consumer(&config, paths));
     let join = |consumer: Option<_>| consumer.map(|it| Consumer::join(&client, it)).transpose();
     let service = Service {
         main: join(main)?,
         drain: join(drain)?,
-        producer: Producer::new(&client, producer_config(&config.kafka)),
+        producer: Producer::new(&client, forwarding(&config.kafka)),
         handler: Arc::new(PaymentHandler {
             template: config.template,
             sink,
@@ -96,7 +105,13 @@ async fn prepare_topic(client: &Client, topics: &TopicsConfig, name: &str) -> Re
         let doing = format!("topic {name} (and topics.create is false)");
         return Err(Error::broker(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, doing));
     }
+    let mut configs = Vec::new();
+    if name != topics.source {
+        let limit = KAFKA_MAX_MESSAGE_BYTES + FORWARD_HEADROOM_BYTES;
+        configs.push(("max.message.bytes".to_owned(), limit.to_string()));
+    }
     let topic = NewTopic {
+        configs,
         name: name.to_owned(),
         partitions: topics.partitions,
         replication_factor: topics.replication_factor,
@@ -170,6 +185,15 @@ pub(super) fn producer_config(kafka: &KafkaConfig) -> ProducerConfig {
     }
 }
 
+/// The source's records may be as large as a request of their producer.
+fn forwarding(kafka: &KafkaConfig) -> ProducerConfig {
+    let producer = producer_config(kafka);
+    ProducerConfig {
+        max_request_bytes: producer.max_request_bytes + FORWARD_HEADROOM_BYTES,
+        ..producer
+    }
+}
+
 fn main_consumer(config: &Config) -> ConsumerConfig {
     ConsumerConfig {
         group_id: config.consumer.group_id.clone(),
@@ -184,13 +208,20 @@ fn main_consumer(config: &Config) -> ConsumerConfig {
 }
 
 /// Dead letters are drained from the first one on, whatever the main path does.
-fn drain_consumer(config: &Config) -> ConsumerConfig {
+///
+/// One pass is no static member: the service's own has that name, and would be put out by it.
+fn drain_consumer(config: &Config, paths: Paths) -> ConsumerConfig {
+    let common = consumer_config(&config.kafka);
     ConsumerConfig {
+        group_instance_id: match paths {
+            Paths::Service => common.group_instance_id.clone(),
+            Paths::OneDrain => None,
+        },
         group_id: config.drain.group_id.clone(),
         topics: vec![config.topics.dead_letter.clone()],
         auto_offset_reset: OffsetReset::Earliest,
         max_poll_records: config.drain.max_poll_records,
-        ..consumer_config(&config.kafka)
+        ..common
     }
 }
 
@@ -241,7 +272,7 @@ fn engine_config(config: &Config, paths: Paths, counts: &Counts) -> engine::Conf
         },
         drain: drains.then_some(drain),
         probe_interval: config.telegram.probe_interval,
+        revoke_timeout: config.telegram.timeout + REVOKE_MARGIN,
         shutdown_timeout: config.consumer.shutdown_timeout,
-        ..engine::Config::default()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId, CreateTopicsRequest, ListOffsetsRequest};
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::cluster::client::Client;
 use crate::cluster::config::LONGEST;
 use crate::cluster::pool::{Node, jittered_backoff};
-use crate::wire::names::topic_name;
+use crate::wire::names::{text, topic_name};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -25,6 +25,8 @@ pub struct NewTopic {
     pub partitions: i32,
     /// How many replicas of each; -1 for the broker's default.
     pub replication_factor: i16,
+    /// Settings that are not to be the broker's defaults: Kafka's names and values.
+    pub configs: Vec<(String, String)>,
 }
 
 /// How the creation of a topic ended well.
@@ -101,10 +103,16 @@ impl Admin {
 
     async fn try_create(&self, topic: &NewTopic, deadline: Instant) -> Result<TopicOutcome, Error> {
         let left = deadline.saturating_duration_since(Instant::now());
+        let configs = topic.configs.iter().map(|(name, value)| {
+            CreatableTopicConfig::default()
+                .with_name(text(name))
+                .with_value(Some(text(value)))
+        });
         let wanted = CreatableTopic::default()
             .with_name(topic_name(&topic.name))
             .with_num_partitions(topic.partitions)
-            .with_replication_factor(topic.replication_factor);
+            .with_replication_factor(topic.replication_factor)
+            .with_configs(configs.collect());
         let request = CreateTopicsRequest::default()
             .with_topics(vec![wanted])
             .with_timeout_ms(i32::try_from(left.as_millis()).unwrap_or(i32::MAX));

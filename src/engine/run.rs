@@ -5,7 +5,7 @@
 
 mod log;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::clock::{now, sleep_until, wall_clock_ms};
 use crate::cluster::{Client, Metadata, OffsetAt};
 use crate::consumer::{CommitOffset, Consumer, Event, FetchedRecords};
+use crate::engine::timing::OnceAMinute;
 use crate::engine::{
     CommitFailure, CommitFailureKind, Config, Destination, DrainSummary, Effect, Engine,
     ForwardFailure, Moment, Path, RecordSource, Report, Ticket, Totals,
@@ -114,6 +115,7 @@ impl<H: Handler> Service<H> {
             service: self,
             under_way: FuturesUnordered::new(),
             failed: [None, None],
+            failing: HashMap::new(),
             outcome: Outcome::default(),
         };
         work.run(shutdown).await;
@@ -127,6 +129,8 @@ struct Work<H> {
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Why there are no more events of a path.
     failed: [Option<Error>; 2],
+    /// When a person was last told of a partition that can't be read.
+    failing: HashMap<TopicPartition, OnceAMinute>,
     outcome: Outcome,
 }
 
@@ -196,7 +200,9 @@ impl<H: Handler> Work<H> {
                 self.engine.handle_end_of_partition(path, &tp, offset, now);
             }
             Ok(Event::PartitionFailed(tp, error)) => {
-                tracing::error!(%path, partition = %tp, %error, "partition stopped; nothing of it is skipped");
+                if self.failing.entry(tp.clone()).or_default().tell(now.at) {
+                    tracing::error!(%path, partition = %tp, %error, "partition stopped; nothing of it is skipped");
+                }
                 self.engine.handle_partition_failed(path, &tp, now);
             }
             Err(error) => {

@@ -261,8 +261,15 @@ impl Connection {
 }
 
 /// Before the versions are agreed on, bytes that are not Kafka's say that the peer is none.
+/// What a peer may be that does not answer the first question as Kafka does.
 fn not_kafka(error: Error) -> Error {
+    let maybe = |kind: ErrorKind| {
+        let text =
+            format!("{error} (is it a Kafka broker, and the port one without TLS and SASL?)");
+        Error::new(kind, text)
+    };
     match error.kind() {
+        kind @ (ErrorKind::Timeout | ErrorKind::Connection) => maybe(kind),
         ErrorKind::Protocol => Error::new(ErrorKind::Unsupported, error.to_string()),
         _ => error,
     }
