@@ -240,4 +240,10 @@ mod tests {
             Err("there is no `nothing` for its key".to_owned())
         );
     }
+
+    #[test]
+    fn any_number_of_samples_is_made_as_they_are_wanted() {
+        let first = |count| sampled(count, Some(7)).take(2).map(|payment| payment.value);
+        assert!(first(usize::MAX).eq(first(2)));
+    }
 }

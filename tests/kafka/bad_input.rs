@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_retry_count_beyond_the_last_ends_at_once(Kafka),
     a_retry_count_in_the_source_topic_stays(Kafka),
     records_without_a_timestamp(Kafka),
+    a_value_of_the_largest_size_is_forwarded_too(Kafka),
 ];
 
 /// Values that can't be sent, each with a word that the reason must have.
@@ -391,4 +392,20 @@ async fn records_without_a_timestamp() {
         assert!(record.timestamp >= before, "{record:?}");
     }
     assert_eq!(stage.drain().await["sent"], 6);
+}
+
+async fn a_value_of_the_largest_size_is_forwarded_too() {
+    // What one request of a producer with the default limit can hold, less a few bytes.
+    const LARGEST: usize = 1_048_400;
+    let stage = Stage::without_topics().await;
+    let mut notifier = stage.setup.run();
+    notifier.wait_for_log("partitions assigned").await;
+    let large = Record::new(vec![b'x'; LARGEST]).key("k").header("h", "v");
+    stage.publish(&[large]).await;
+    stage.publish(&[record(1)]).await;
+    stage.telegram.wait_for(1).await;
+    let parked = stage.permanent(1).await.remove(0);
+    assert_eq!(parked.value.as_ref().map(Vec::len), Some(LARGEST));
+    assert_eq!(parked.get("h"), Some(&b"v"[..]));
+    assert!(notifier.shut_down().await.success());
 }

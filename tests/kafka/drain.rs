@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::payments::{is_retry, payment, record, retry_text, texts};
+use crate::support::payments::{is_about, is_retry, payment, record, retry_text, texts};
 use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
 use crate::support::telegram::Answer;
@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_number_of_retries_can_be_set(Kafka),
     a_drain_commits_record_by_record(Kafka),
     the_markers_of_transactions_hold_nothing_up(Kafka),
+    a_drain_beside_a_static_member_leaves_it_in_place(Kafka),
 ];
 
 async fn the_membership_is_kept_between_drains() {
@@ -216,4 +217,31 @@ async fn the_markers_of_transactions_hold_nothing_up() {
         })
         .await;
     stage.sent(18);
+}
+
+async fn a_drain_beside_a_static_member_leaves_it_in_place() {
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_KAFKA_GROUP_INSTANCE_ID", "notifier-1")
+        .set("NOTIFIER_DRAIN_INTERVAL", "1h");
+    let mut notifier = stage.setup.run();
+    notifier.wait_for_log("drain finished").await;
+    stage
+        .bury(&[record(1), record(2).at(1), record(3).at(2)])
+        .await;
+    let pass = stage.drain().await;
+    let partitions = pass["partitions"].as_u64().unwrap();
+    assert!((1..3).contains(&partitions), "a share of the three: {pass}");
+    assert_eq!(pass["delivered"].as_u64(), Some(partitions), "{pass}");
+    stage.publish(&[record(4)]).await;
+    let sent = stage
+        .telegram
+        .wait_until("payment 4 sent", |sent| {
+            sent.iter()
+                .any(|call| is_about(call, 4))
+                .then_some(sent.len())
+        })
+        .await;
+    assert_eq!(sent as u64, partitions + 1);
+    assert!(notifier.shut_down().await.success());
 }
