@@ -112,6 +112,7 @@ impl Config {
         let drain = DrainConfig::read(reader);
         drain.check(&consumer, reader);
         let telegram = TelegramConfig::read(reader);
+        telegram.check(&kafka, reader);
         let bot = bot::bot(&telegram, reader);
         let template = bot::template(&MessageConfig::read(reader), reader);
         Some(Self {

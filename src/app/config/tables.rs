@@ -139,7 +139,8 @@ table! {
         "token_file" => token_file: Option<PathBuf> = Optional(File), unset "/run/secrets/telegram-token";
         /// Whom to write to: a chat's number, or a channel's name as `@name`. Needed.
         "chat_id" => chat_id: Option<String> = Optional(ChatId), unset "@replace_me";
-        /// How long one message may take, from connecting to the answer.
+        /// How long one message may take, from connecting to the answer. More than 15s shorter
+        /// than max.poll.interval.ms: it has to end before a rebalance does.
         "timeout" => timeout: Duration = span(1), default "30s";
         /// A limit on the messages sent, as messages/duration. By default there is none.
         /// Telegram asks for about 1/1s a chat, 20/1m a group and 30/1s a bot. Where it
@@ -207,6 +208,21 @@ impl DrainConfig {
             self.group_id != consumer.group_id,
             ["drain.group_id", "consumer.group_id"],
             "must not be the consumer's group: the two would take each other's partitions",
+        );
+    }
+}
+
+/// What is left of a rebalance, after the longest send, to commit its offset and join again.
+const REJOINING: Duration = Duration::from_secs(15);
+
+impl TelegramConfig {
+    /// The rules between keys.
+    pub(super) fn check(&self, kafka: &KafkaConfig, reader: &mut Reader) {
+        reader.require(
+            self.timeout + REJOINING < kafka.max_poll_interval,
+            ["telegram.timeout", "kafka.max.poll.interval.ms"],
+            "must be more than 15s shorter than kafka.max.poll.interval.ms, \
+             or a rebalance may end before the message being sent",
         );
     }
 }

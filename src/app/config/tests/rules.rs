@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Assignor, AutoOffsetReset, DrainMode, FinalTopic, Rate};
+use super::super::{Assignor, AutoOffsetReset, DrainMode, FinalTopic, PublishConfig, Rate};
 use super::{file, needed};
 
 /// Each row: a line of TOML under a table, and what its problem must say.
@@ -208,6 +208,11 @@ fn rules_between_keys_hold() {
             &["consumer.group_id=x", "drain.group_id=x"],
             "drain.group_id",
         ),
+        (&["telegram.timeout=285s"], "telegram.timeout"),
+        (
+            &["kafka.max.poll.interval.ms=45000"],
+            "kafka.max.poll.interval.ms",
+        ),
     ] {
         let sources = set.iter().fold(needed(), |sources, text| {
             let (key, value) = text.split_once('=').unwrap();
@@ -229,7 +234,23 @@ fn values_at_the_edge_of_a_rule_are_taken() {
         .set("kafka.fetch.max.bytes", "99999488")
         .set("kafka.delivery.timeout.ms", "30005")
         .set("kafka.reconnect.backoff.ms", "1000")
+        .set("kafka.max.poll.interval.ms", "45001")
         .config();
+}
+
+#[test]
+fn a_send_must_end_before_a_rebalance_where_there_are_sends() {
+    let sources = needed().set("kafka.max.poll.interval.ms", "45000");
+    let problem = &sources.problems()[0];
+    assert!(problem.contains(": telegram.timeout must be"), "{problem}");
+    let sources = needed().set("telegram.timeout", "1h");
+    let problem = &sources.problems()[0];
+    assert!(
+        problem.contains("shorter than kafka.max.poll.interval.ms"),
+        "{problem}"
+    );
+    let sources = sources.set("kafka.max.poll.interval.ms", "1");
+    assert!(PublishConfig::load(&sources).is_ok());
 }
 
 #[test]
