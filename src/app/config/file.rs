@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::input::Input;
 use super::layers::{Given, Layers};
-use super::problem::{Origin, Problem, unknown};
+use super::problem::{HELP, LIKE, Origin, Problem, unknown};
 use super::table::Table;
 use super::tables;
 
@@ -26,6 +26,21 @@ pub(super) fn read(path: &Arc<str>, text: &str, layers: &mut Layers) -> bool {
         file.table(name.span().start, name.get_ref(), value);
     }
     true
+}
+
+/// The dots of a name after which no table in it is looked into. The keys have five at most; the
+/// depth of a file has no such bound.
+const DEEPEST: usize = 16;
+
+/// The table whose name is near to a wrong one.
+fn nearest_table(wrong: &str) -> Option<&'static str> {
+    // As with keys, a long name can only be far away.
+    let wrong: String = wrong.chars().take(80).collect();
+    let like = |table: &Table| strsim::normalized_damerau_levenshtein(table.name, &wrong);
+    tables::tables()
+        .max_by(|a, b| like(a).total_cmp(&like(b)))
+        .filter(|table| like(table) >= LIKE)
+        .map(|table| table.name)
 }
 
 struct File<'a> {
@@ -56,10 +71,9 @@ impl File<'_> {
         match value.get_ref() {
             DeValue::Table(keys) if known => self.keys(name, keys),
             DeValue::Table(_) => {
-                let like = |table: &&Table| strsim::jaro(table.name, name);
-                let near = tables::tables().max_by(|a, b| like(a).total_cmp(&like(b)));
-                let near = near.map_or("kafka", |table| table.name);
-                let message = format!("unknown table [{name}]: the nearest is [{near}]");
+                let near = nearest_table(name).map(|near| format!("the nearest is [{near}]"));
+                let near = near.unwrap_or_else(|| HELP.to_owned());
+                let message = format!("unknown table [{name}]: {near}");
                 self.problem(start, None, message);
             }
             _ if known => {
@@ -78,12 +92,10 @@ impl File<'_> {
             let start = name.span().start;
             let path = format!("{prefix}.{}", name.get_ref());
             let key = tables::keys().find(|key| key.path() == path);
-            let inner = format!("{path}.");
+            let depth = path.matches('.').count();
             match value.get_ref() {
-                // Only as deep as there are keys: the depth of a file has no other bound.
-                DeValue::Table(keys)
-                    if tables::keys().any(|key| key.path().starts_with(&inner)) =>
-                {
+                // An unknown key is told in full, as it was written.
+                DeValue::Table(keys) if key.is_none() && !keys.is_empty() && depth < DEEPEST => {
                     self.keys(&path, keys);
                 }
                 value if key.is_some() => self.give(start, path, value),

@@ -21,6 +21,7 @@ mod layers;
 mod print;
 mod problem;
 mod reader;
+mod reserved;
 mod table;
 mod tables;
 #[cfg(test)]

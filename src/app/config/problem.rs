@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::reserved::{self, Reason};
 use super::table::Key;
 use super::tables;
 
@@ -107,35 +108,45 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// Below this likeness, from 0 to 1, a name is no help.
-const LIKE: f64 = 0.4;
+pub(super) const LIKE: f64 = 0.6;
 
-/// Says of a name, given as `table.key` or as in a variable, which known one is nearest.
+/// What is said where nothing is near.
+pub(super) const HELP: &str = "`payment-notifier config --example` shows all keys";
+
+/// Says of a name, given as `table.key` or as in a variable, why it can't be set, or which known
+/// one is nearest.
 pub(super) fn unknown(what: &str, wrong: &str, show: impl Fn(&Key) -> String) -> String {
-    match nearest(wrong) {
-        Some(key) => format!("{what}: the nearest is {}", show(key)),
-        None => format!("{what}: `payment-notifier config --example` shows all keys"),
-    }
-}
-
-/// The table may be the part that is wrong, or missing: the names are compared without it too.
-fn nearest(wrong: &str) -> Option<&'static Key> {
-    let plain = |name: &str| name.replace('.', "_").to_ascii_lowercase();
     // Long names can only be far away, and comparing takes the product of the lengths.
     let wrong = plain(&wrong.chars().take(80).collect::<String>());
-    let bare = wrong
-        .split_once('_')
-        .map_or(wrong.as_str(), |(_, bare)| bare);
+    let found = match wrong.strip_prefix("kafka_").and_then(reserved::reason) {
+        Some(Reason::Says(why)) => return format!("{what}: {why}"),
+        Some(Reason::Is(path)) => tables::keys()
+            .find(|key| key.path() == path)
+            .map(|key| format!("set {} instead", show(key))),
+        None => nearest(&wrong).map(|key| format!("the nearest is {}", show(key))),
+    };
+    format!("{what}: {}", found.unwrap_or_else(|| HELP.to_owned()))
+}
+
+/// A name as it is compared: files, variables and flags write it differently.
+fn plain(name: &str) -> String {
+    name.replace('.', "_").to_ascii_lowercase()
+}
+
+/// The table may be the part that is wrong, or missing; so the names are compared without it, and
+/// it decides between equals. With it, any two names of a table would look alike.
+fn nearest(wrong: &str) -> Option<&'static Key> {
+    let bare = wrong.split_once('_').map_or(wrong, |(_, bare)| bare);
     let like = strsim::normalized_damerau_levenshtein;
     let score = |key: &Key| {
-        let (path, name) = (plain(&key.path()), plain(key.name));
-        like(&wrong, &path)
-            .max(like(&wrong, &name))
-            .max(like(bare, &name))
+        let name = plain(key.name);
+        let score = like(wrong, &name).max(like(bare, &name));
+        (score, wrong.starts_with(key.table))
     };
     tables::keys()
         .map(|key| (score(key), key))
-        .filter(|(score, _)| *score >= LIKE)
+        .filter(|((score, _), _)| *score >= LIKE)
         // Of equals the first: the smallest in the opposite order.
-        .min_by(|(a, _), (b, _)| b.total_cmp(a))
+        .min_by(|((a, ours), _), ((b, theirs), _)| b.total_cmp(a).then(theirs.cmp(ours)))
         .map(|(_, key)| key)
 }

@@ -5,6 +5,7 @@ mod example;
 mod layering;
 mod rules;
 mod secrets;
+mod unknown;
 
 use std::ffi::OsString;
 use std::sync::Arc;

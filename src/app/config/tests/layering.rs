@@ -94,33 +94,6 @@ fn a_key_set_twice_in_the_file_is_refused() {
 }
 
 #[test]
-fn unknown_names_are_told_with_the_nearest() {
-    let problems = file(
-        "source = 1\n[kafka]\nbootstrap.server = \"a:1\"\n[telegramm]\n[drain]\ngroup = 1\n\
-         [consumer]\nbackoff = \"1s\"\ngroup_id.x = 1\n[retry]\nzzzzzzzzzzzzzzzzz = 1",
-    )
-    .variable("NOTIFIER_TOPIC_SOURCE", "a")
-    .variable("NOTIFIER_GROUP_ID", "a")
-    .set("retry.backof", "1s")
-    .problems();
-    assert_eq!(
-        problems,
-        [
-            "test.toml:1: unknown key `source`: the nearest is `source` in [topics]",
-            "test.toml:3: unknown key `kafka.bootstrap.server`: the nearest is `bootstrap.servers` in [kafka]",
-            "test.toml:4: unknown table [telegramm]: the nearest is [telegram]",
-            "test.toml:6: unknown key `drain.group`: the nearest is `group_id` in [drain]",
-            "test.toml:8: unknown key `consumer.backoff`: the nearest is `backoff` in [retry]",
-            "test.toml:9: consumer.group_id: is a table: write text in quotes",
-            "test.toml:11: unknown key `retry.zzzzzzzzzzzzzzzzz`: `payment-notifier config --example` shows all keys",
-            "NOTIFIER_GROUP_ID: unknown variable: the nearest is NOTIFIER_CONSUMER_GROUP_ID",
-            "NOTIFIER_TOPIC_SOURCE: unknown variable: the nearest is NOTIFIER_TOPICS_SOURCE",
-            "--set: unknown key `retry.backof`: the nearest is `retry.backoff`",
-        ]
-    );
-}
-
-#[test]
 fn a_table_that_is_none_is_told() {
     assert_eq!(
         file("kafka = 1").problems(),

@@ -1,0 +1,66 @@
+//! Kafka's properties that people bring along, and that can't be set here.
+
+/// Why a property isn't a key.
+#[derive(Clone, Copy)]
+pub(super) enum Reason {
+    /// It has one value, or none yet: what to know about it.
+    Says(&'static str),
+    /// It is another key: its path.
+    Is(&'static str),
+}
+
+const NOT_YET: Reason = Reason::Says("it is not supported yet");
+
+/// The names with underscores, as in variables; one that ends in `_` stands for all that begin so.
+const RESERVED: [(&str, Reason); 10] = [
+    ("security_protocol", NOT_YET),
+    ("sasl_", NOT_YET),
+    ("ssl_", NOT_YET),
+    ("isolation_level", NOT_YET),
+    ("compression_type", NOT_YET),
+    ("acks", Reason::Says("it is always `all`")),
+    ("enable_idempotence", Reason::Says("it is always `true`")),
+    (
+        "enable_auto_commit",
+        Reason::Says("the service commits the offsets itself"),
+    ),
+    ("group_id", Reason::Is("consumer.group_id")),
+    (
+        "auto_offset_reset",
+        Reason::Is("consumer.auto_offset_reset"),
+    ),
+];
+
+/// Looks a name of `[kafka]` up, in small letters and with underscores for dots.
+pub(super) fn reason(name: &str) -> Option<Reason> {
+    let stands_for = |known: &str| name == known || known.ends_with('_') && name.starts_with(known);
+    RESERVED
+        .iter()
+        .find(|(known, _)| stands_for(known))
+        .map(|(_, reason)| *reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tables;
+    use super::*;
+
+    #[test]
+    fn no_key_is_reserved_and_what_stands_for_one_is_a_key() {
+        for key in tables::tables()
+            .filter(|table| table.name == "kafka")
+            .flat_map(|table| table.keys)
+        {
+            assert!(
+                reason(&key.name.replace('.', "_")).is_none(),
+                "{}",
+                key.name
+            );
+        }
+        for (name, reason) in RESERVED {
+            if let Reason::Is(path) = reason {
+                assert!(tables::keys().any(|key| key.path() == path), "{name}");
+            }
+        }
+    }
+}
