@@ -9,7 +9,7 @@ use super::{print, shutdown};
 use crate::Error;
 use crate::engine::DrainSummary;
 
-/// Drains once and prints what was done. Fails where the pass was ended early.
+/// Drains once and prints what was done. Fails where the pass was ended early, or a partition was stuck.
 ///
 /// # Errors
 ///
@@ -39,7 +39,7 @@ pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode
         pass.as_text()
     };
     let printed = print(&text);
-    Ok(if summary.interrupted {
+    Ok(if summary.interrupted || summary.stuck > 0 {
         ExitCode::FAILURE
     } else {
         printed
@@ -67,6 +67,9 @@ impl Pass {
                 "drained {partitions} of {all} partitions: the others are another member's\n"
             );
         }
+        if self.summary.stuck > 0 {
+            text += &format!("stuck partitions: {} (see the log)\n", self.summary.stuck);
+        }
         if self.summary.interrupted {
             text += "ended early: dead letters may be left\n";
         }
@@ -83,7 +86,39 @@ impl Pass {
             "partitions": self.partitions,
             "partitions_of_topic": self.all,
             "interrupted": self.summary.interrupted,
+            "stuck": self.summary.stuck,
         });
         format!("{json}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Totals;
+
+    fn pass(stuck: usize) -> Pass {
+        let summary = DrainSummary {
+            totals: Totals::default(),
+            interrupted: false,
+            stuck,
+        };
+        Pass {
+            summary,
+            partitions: 3,
+            all: 3,
+        }
+    }
+
+    #[test]
+    fn stuck_partitions_are_told() {
+        let text = pass(2).as_text();
+        assert!(
+            text.ends_with("\nstuck partitions: 2 (see the log)\n"),
+            "{text}"
+        );
+        let json = pass(2).as_json();
+        assert!(json.contains("\"stuck\":2"), "{json}");
+        assert!(!pass(0).as_text().contains("stuck"));
     }
 }

@@ -18,6 +18,10 @@ use super::report::{DrainSummary, Totals};
 use super::timing::{MIN_WAIT, after};
 use crate::wire::TopicPartition;
 
+/// Forwards of one record that may fail in a row before a one-shot pass goes on without its
+/// partition: nobody waits for a topic to take what it refuses.
+const MOST_FAILED_FORWARDS: u32 = 5;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Drain {
@@ -50,7 +54,11 @@ struct Part {
     put_back: i64,
     /// Where the consumer last found nothing more.
     end_seen: Option<i64>,
+    /// The consumer can't read on.
+    unreadable: bool,
     finished: bool,
+    /// It finished with dead letters left that should have been handled.
+    stuck: bool,
 }
 
 impl Drain {
@@ -145,6 +153,7 @@ impl Drain {
     pub(super) fn records(&mut self, tp: &TopicPartition) {
         if let Some(part) = self.part(tp) {
             part.end_seen = None;
+            part.unreadable = false;
         }
     }
 
@@ -152,12 +161,15 @@ impl Drain {
     pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) {
         if let Some(part) = self.part(tp) {
             part.end_seen = Some(offset);
+            part.unreadable = false;
         }
     }
 
     /// The consumer can't read on: what it has handed over is all there is for this pass.
     pub(super) fn partition_failed(&mut self, tp: &TopicPartition) {
-        self.end_of_partition(tp, i64::MAX);
+        if let Some(part) = self.part(tp) {
+            part.unreadable = true;
+        }
     }
 
     /// The end offset that was asked for.
@@ -167,16 +179,25 @@ impl Drain {
         }
     }
 
-    /// Finishes the parts whose partitions hold nothing more; true once all are finished.
+    /// Finishes the parts whose partitions hold nothing more, or can't go on; true once all are
+    /// finished.
     pub(super) fn is_complete<S: RecordSource>(&mut self, lanes: &Lanes<S>) -> bool {
         let Phase::Pass(pass) = &mut self.phase else {
             return false;
         };
-        let mode = self.config.mode;
+        let (mode, one_shot) = (self.config.mode, self.config.one_shot);
         for (tp, part) in &mut pass.parts {
+            if part.finished {
+                continue;
+            }
             let lane = lanes.get(tp);
-            part.finished |= lane
-                .is_none_or(|lane| lane.is_broken() || (lane.is_idle() && part.reached_end(mode)));
+            part.stuck = lane.is_some_and(|lane| {
+                lane.is_broken()
+                    || (part.unreadable && lane.is_idle())
+                    || (one_shot && lane.failed_forwards() >= MOST_FAILED_FORWARDS)
+            });
+            part.finished =
+                part.stuck || lane.is_none_or(|lane| lane.is_idle() && part.reached_end(mode));
         }
         pass.parts.values().all(|part| part.finished)
     }
@@ -192,10 +213,12 @@ impl Drain {
             return None;
         };
         let totals = totals.since(&pass.before);
+        let stuck = pass.parts.values().filter(|part| part.stuck).count();
         self.phase = next;
         Some(DrainSummary {
             totals,
             interrupted: false,
+            stuck,
         })
     }
 

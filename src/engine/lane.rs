@@ -190,6 +190,14 @@ impl<S: RecordSource> Lane<S> {
         }
     }
 
+    /// How often in a row the record that is to be forwarded could not be.
+    pub(super) fn failed_forwards(&self) -> u32 {
+        match &self.head {
+            Head::Forwarding(forward, _) | Head::Unforwarded(forward, _) => forward.failures,
+            _ => 0,
+        }
+    }
+
     /// Takes out a record whose wait for another forward is over.
     pub(super) fn take_unforwarded(&mut self) -> Option<Forward> {
         match std::mem::replace(&mut self.head, Head::Empty) {

@@ -115,4 +115,7 @@ pub struct DrainSummary {
     pub totals: Totals,
     /// True where a shutdown, or in a one-shot drain a sink that is down, ended the pass early.
     pub interrupted: bool,
+    /// The partitions whose dead letters could not all be handled: one could not be read, or in
+    /// a one-shot drain not be forwarded.
+    pub stuck: usize,
 }

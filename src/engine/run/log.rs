@@ -1,6 +1,6 @@
 //! What the engine reports, as lines of the log.
 
-use crate::engine::{Report, Totals};
+use crate::engine::{DrainSummary, Report, Totals};
 
 /// Tells a person.
 pub(super) fn log(report: &Report) {
@@ -26,13 +26,16 @@ pub(super) fn log(report: &Report) {
                 dead_lettered,
                 permanent,
             } = summary.totals;
-            let interrupted = summary.interrupted;
+            let DrainSummary {
+                interrupted, stuck, ..
+            } = *summary;
             tracing::info!(
                 sent,
                 delivered,
                 requeued = dead_lettered,
                 permanent,
                 interrupted,
+                stuck,
                 "drain finished"
             );
         }

@@ -264,6 +264,7 @@ fn report_line(report: Report) -> String {
         Report::DrainFinished(DrainSummary {
             totals,
             interrupted,
+            stuck,
         }) => {
             let Totals {
                 sent,
@@ -272,7 +273,11 @@ fn report_line(report: Report) -> String {
                 permanent,
             } = totals;
             let cut = if interrupted { " interrupted" } else { "" };
-            format!("DrainFinished {sent}: {delivered} {dead_lettered} {permanent}{cut}")
+            let stuck = match stuck {
+                0 => String::new(),
+                n => format!(" stuck {n}"),
+            };
+            format!("DrainFinished {sent}: {delivered} {dead_lettered} {permanent}{cut}{stuck}")
         }
         Report::PartitionStuck { place, message } => {
             format!("PartitionStuck {} {message}", place.tp.partition)

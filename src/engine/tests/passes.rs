@@ -136,7 +136,15 @@ fn a_partition_that_can_not_be_read_on_keeps_no_pass_open() {
     assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
     assert_eq!(rig.failed(0), NONE, "what it has is handled first");
     rig.verdict(1, Delivered);
-    assert_eq!(rig.committed(2)[0], "DrainFinished 1: 1 0 0");
+    assert_eq!(rig.committed(2)[0], "DrainFinished 1: 1 0 0 stuck 1");
+}
+
+#[test]
+fn a_partition_whose_end_is_not_known_either_keeps_no_pass_open() {
+    let mut rig = Rig::new(Config::default());
+    rig.assigned(Drain, &[0]);
+    assert_eq!(rig.effects(), ["DrainStarted", "ends of 0"]);
+    assert_eq!(rig.failed(0)[0], "DrainFinished 0: 0 0 0 stuck 1");
 }
 
 #[test]
@@ -211,7 +219,7 @@ fn bytes_that_are_no_records_do_not_keep_it_open() {
     let mut rig = Rig::drain(DrainConfig::default(), &[0]);
     let chunk = Chunk([Err("bad batch".to_owned())].into());
     let lines = rig.records(Drain, 0, chunk);
-    let finished = "DrainFinished 0: 0 0 0";
+    let finished = "DrainFinished 0: 0 0 0 stuck 1";
     assert_eq!(
         lines,
         [finished, "PartitionStuck 0 bad batch", "pause drain 0"]
@@ -230,6 +238,32 @@ fn one_shot_is_one_pass() {
     rig.committed(2);
     assert_eq!(rig.end(0, 1), ["DrainFinished 1: 1 0 0", "stopped"]);
     assert_eq!(rig.wait_ms(), None);
+}
+
+#[test]
+fn one_shot_goes_on_without_a_partition_whose_record_can_not_be_forwarded() {
+    let drain = DrainConfig {
+        one_shot: true,
+        ..DrainConfig::default()
+    };
+    let mut rig = Rig::drain(drain, &[0, 1]);
+    rig.plain(Drain, 0, &[0, 1]);
+    assert_eq!(rig.verdict(1, transient()).len(), 1);
+    let mut ticket = 2;
+    for wait in [100, 200, 400, 800] {
+        rig.not_forwarded(ticket, false);
+        ticket += 1;
+        let again = format!("forward {ticket} drain 0 to dead-letter 0");
+        assert_eq!(rig.after_ms(wait), [again]);
+    }
+    assert_eq!(rig.not_forwarded(ticket, false), ["pause drain 0"]);
+    assert_eq!(rig.plain(Drain, 1, &[0]), ["send 7 drain 1@0 retry 1"]);
+    assert_eq!(rig.end(1, 1), NONE, "the others finish");
+    assert_eq!(rig.verdict(7, Delivered), ["commit 8 drain 1=1"]);
+    assert_eq!(
+        rig.committed(8),
+        ["DrainFinished 2: 1 0 0 stuck 1", "stopped"]
+    );
 }
 
 #[test]
