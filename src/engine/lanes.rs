@@ -23,6 +23,8 @@ pub(super) struct Lanes<S> {
     /// The partition that was served last: the ones after it are served next.
     last: Option<TopicPartition>,
     departures: Vec<Departure>,
+    /// The end of the time that all partitions have to finish, once they have to.
+    closing_by: Option<Instant>,
     pub(super) commits: Commits,
     pub(super) totals: Totals,
 }
@@ -46,6 +48,7 @@ impl<S: RecordSource> Lanes<S> {
             map: BTreeMap::new(),
             last: None,
             departures: Vec::new(),
+            closing_by: None,
             commits: Commits::default(),
             totals: Totals::default(),
         }
@@ -108,6 +111,7 @@ impl<S: RecordSource> Lanes<S> {
             }
         }
         let finish_by = after(now, timeout);
+        let finish_by = self.closing_by.map_or(finish_by, |by| by.min(finish_by));
         self.departures.push(Departure {
             partitions,
             finish_by: Some(finish_by),
@@ -116,8 +120,14 @@ impl<S: RecordSource> Lanes<S> {
         });
     }
 
-    /// Has all partitions leave that are not leaving yet.
+    /// Has all partitions leave; those that are leaving already get no more time than the others.
     pub(super) fn leave_all(&mut self, timeout: Duration, now: Instant) {
+        let closing_by = after(now, timeout);
+        self.closing_by = Some(closing_by);
+        for departure in &mut self.departures {
+            departure.finish_by = departure.finish_by.map(|by| by.min(closing_by));
+            departure.commit_by = departure.commit_by.min(after(closing_by, FINAL_COMMIT));
+        }
         let here = self.map.iter().filter(|(_, lane)| !lane.is_leaving());
         let partitions: Vec<_> = here.map(|(tp, _)| tp.clone()).collect();
         if !partitions.is_empty() {

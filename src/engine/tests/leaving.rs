@@ -235,6 +235,46 @@ fn a_shutdown_is_over_in_bounded_time() {
 }
 
 #[test]
+fn a_shutdown_shortens_a_revocation_that_runs() {
+    let mut rig = Rig::main(
+        Config {
+            revoke_timeout: Duration::from_secs(60),
+            shutdown_timeout: Duration::from_secs(10),
+            ..Config::default()
+        },
+        &[0],
+    );
+    rig.plain(Main, 0, &[0]);
+    rig.revoking(Main, &[0]);
+    assert_eq!(rig.wait_ms(), Some(60_000));
+    assert_eq!(rig.shutdown(), NONE);
+    assert_eq!(rig.wait_ms(), Some(10_000));
+    assert_eq!(
+        rig.after_ms(10_000),
+        ["GaveUp 0@0", "revoked main 0", "stopped"]
+    );
+}
+
+#[test]
+fn a_revocation_does_not_lengthen_a_shutdown() {
+    let mut rig = Rig::main(
+        Config {
+            revoke_timeout: Duration::from_secs(60),
+            shutdown_timeout: Duration::from_secs(10),
+            ..Config::default()
+        },
+        &[0],
+    );
+    rig.plain(Main, 0, &[0]);
+    rig.shutdown();
+    rig.revoking(Main, &[0]);
+    rig.verdict(1, Delivered);
+    rig.after_ms(10_000);
+    let lines = rig.after_ms(5_000);
+    assert_eq!(lines.last().map(String::as_str), Some("stopped"));
+}
+
+#[test]
 fn a_revocation_during_shutdown_is_answered() {
     let mut rig = Rig::main(Config::default(), &[0]);
     rig.plain(Main, 0, &[0]);
