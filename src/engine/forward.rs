@@ -107,15 +107,16 @@ impl<S: RecordSource> Engine<S> {
 }
 
 /// The retry count a forwarded record carries: in the drain, one more after a send. On its way
-/// from the main path to the dead-letter topic a record keeps what it has; the permanent topic's
-/// records always have one.
+/// from the main path to the dead-letter topic a record keeps what it has, unless that is no
+/// count; the permanent topic's records always have one.
 fn count_after(task: &Task, to: Destination) -> Option<u32> {
-    match (task.count, to) {
-        (Some(count), _) => Some(count.saturating_add(task.attempts.count())),
-        (None, Destination::Permanent) => {
-            Some(headers::retry_count(&task.record.as_ref()).unwrap_or(0))
-        }
-        (None, Destination::DeadLetter) => None,
+    if let Some(count) = task.count {
+        return Some(count.saturating_add(task.attempts.count()));
+    }
+    match (headers::retry_count(&task.record.as_ref()), to) {
+        (Ok(_), Destination::DeadLetter) => None,
+        (Ok(count), Destination::Permanent) => Some(count),
+        (Err(_), _) => Some(0),
     }
 }
 

@@ -32,6 +32,31 @@ fn a_topic_with_fewer_partitions_takes_them_modulo() {
 }
 
 #[test]
+fn a_count_that_is_none_is_not_passed_on() {
+    let config = Config {
+        max_retries: 0,
+        ..Config::default()
+    };
+    for (found, forwarded) in [
+        ("abc", "0"),
+        ("", "0"),
+        ("-1", "0"),
+        ("2", "2"),
+        ("+2", "+2"),
+    ] {
+        let mut rig = Rig::main(config.clone(), &[0]);
+        rig.records(Main, 0, [dead_letter(0, found)]);
+        rig.verdict(1, transient());
+        let headers = rig.bodies[0].headers();
+        let counts: Vec<_> = headers
+            .filter(|(key, _)| *key == b"retry-count")
+            .map(|(_, value)| value)
+            .collect();
+        assert_eq!(counts, [Some(forwarded.as_bytes())], "{found:?}");
+    }
+}
+
+#[test]
 fn the_partition_counts_of_now_are_used() {
     let mut rig = Rig::main(
         Config {
