@@ -47,6 +47,8 @@ pub(super) struct Lane<S> {
     done: Option<i64>,
     committed: Option<i64>,
     commits_each: bool,
+    /// No commit is made any more.
+    forgone: bool,
     leaving: bool,
     /// What the consumer was last told.
     pub(super) paused: bool,
@@ -61,6 +63,7 @@ impl<S: RecordSource> Lane<S> {
             done: None,
             committed: None,
             commits_each,
+            forgone: false,
             leaving: false,
             paused: false,
         }
@@ -214,8 +217,13 @@ impl<S: RecordSource> Lane<S> {
         self.done = Some(offset.saturating_add(1));
     }
 
-    /// The next offset to read, where it is not committed yet.
+    /// The next offset to read, where it is to be committed yet.
     pub(super) fn uncommitted(&self) -> Option<i64> {
+        self.unacknowledged().filter(|_| !self.forgone)
+    }
+
+    /// The next offset to read, where the group does not have it, whether or not it ever will.
+    pub(super) fn unacknowledged(&self) -> Option<i64> {
         self.done.filter(|_| self.done != self.committed)
     }
 
@@ -227,7 +235,7 @@ impl<S: RecordSource> Lane<S> {
     /// The commit of a lane that is leaving was refused for good: the next owner handles again
     /// what was done.
     pub(super) fn forgo_commit(&mut self) {
-        self.done = None;
+        self.forgone = true;
     }
 
     /// Starts nothing more: all that is not in flight is given up.

@@ -41,6 +41,15 @@ struct Departure {
     announced: bool,
 }
 
+/// What has left.
+#[derive(Debug, Default)]
+pub(super) struct Departed {
+    /// The partitions the consumer waits for, one list a departure.
+    pub(super) announced: Vec<Vec<TopicPartition>>,
+    /// What was done and is not committed.
+    pub(super) uncommitted: Offsets,
+}
+
 impl<S: RecordSource> Lanes<S> {
     pub(super) fn new(path: Path) -> Self {
         Self {
@@ -152,10 +161,9 @@ impl<S: RecordSource> Lanes<S> {
         given_up
     }
 
-    /// Lets go of the partitions that are finished and committed, or whose time is over; those
-    /// the consumer waits for, one list a departure.
-    pub(super) fn depart(&mut self, now: Instant) -> Vec<Vec<TopicPartition>> {
-        let map = &mut self.map;
+    /// Lets go of the partitions that are finished and committed, or whose time is over.
+    pub(super) fn depart(&mut self, now: Instant) -> Departed {
+        let map = &self.map;
         let (gone, staying) = self
             .departures
             .drain(..)
@@ -165,11 +173,16 @@ impl<S: RecordSource> Lanes<S> {
             });
         self.departures = staying;
         let gone: Vec<Departure> = gone;
+        let mut departed = Departed::default();
         for tp in gone.iter().flat_map(|departure| &departure.partitions) {
-            map.remove(tp);
+            let lane = self.map.remove(tp);
+            if let Some(next) = lane.and_then(|lane| lane.unacknowledged()) {
+                departed.uncommitted.push((tp.clone(), next));
+            }
         }
         let announced = gone.into_iter().filter(|departure| departure.announced);
-        announced.map(|departure| departure.partitions).collect()
+        departed.announced = announced.map(|departure| departure.partitions).collect();
+        departed
     }
 
     /// True if no partition is left.

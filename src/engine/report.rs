@@ -66,6 +66,14 @@ pub enum Report {
         /// The record's offset.
         offset: i64,
     },
+    /// A partition goes with what was done in it not committed: whoever owns it next handles that
+    /// again.
+    Uncommitted {
+        /// The partition.
+        place: Place,
+        /// The offset that would have been committed.
+        next_offset: i64,
+    },
     /// A topic has fewer partitions than what is forwarded to it: the partition is taken modulo
     /// their count from here on. Once a topic.
     TooFewPartitions {

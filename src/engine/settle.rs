@@ -115,7 +115,12 @@ impl<S: RecordSource> Engine<S> {
     }
 
     fn depart(&mut self, path: Path, now: Moment) {
-        for partitions in self.lanes(path).depart(now.at) {
+        let departed = self.lanes(path).depart(now.at);
+        for (tp, next_offset) in departed.uncommitted {
+            let place = self.lanes(path).place(&tp);
+            self.report(Report::Uncommitted { place, next_offset });
+        }
+        for partitions in departed.announced {
             self.effect(Effect::Revoked { path, partitions });
         }
     }

@@ -55,6 +55,9 @@ pub(super) fn log(report: &Report) {
         Report::GaveUp { place, offset } => {
             tracing::warn!(path = %place.path, partition = %place.tp, offset, "given up in flight; it will be handled again");
         }
+        Report::Uncommitted { place, next_offset } => {
+            tracing::warn!(path = %place.path, partition = %place.tp, next_offset, "not committed; it will be handled again");
+        }
         Report::TooFewPartitions {
             to,
             partitions,

@@ -285,6 +285,9 @@ fn report_line(report: Report) -> String {
         Report::CommitFailing { path, message } => format!("CommitFailing {path} {message}"),
         Report::BadRetryCount { offset, found, .. } => format!("BadRetryCount @{offset} {found}"),
         Report::GaveUp { place, offset } => format!("GaveUp {}@{offset}", place.tp.partition),
+        Report::Uncommitted { place, next_offset } => {
+            format!("Uncommitted {}={next_offset}", place.tp.partition)
+        }
         Report::TooFewPartitions { to, partitions, .. } => {
             format!("TooFewPartitions {to} {partitions}")
         }

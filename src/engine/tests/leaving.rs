@@ -103,7 +103,7 @@ fn the_last_commit_is_retried_but_not_for_ever() {
         NONE,
         "nothing is in flight to be given up"
     );
-    assert_eq!(rig.after_ms(5_000), ["revoked main 0"]);
+    assert_eq!(rig.after_ms(5_000), ["Uncommitted 0=1", "revoked main 0"]);
 }
 
 #[test]
@@ -114,7 +114,11 @@ fn a_last_commit_that_is_fenced_is_the_last() {
     rig.verdict(1, Delivered);
     assert_eq!(
         rig.not_committed(2, CommitFailureKind::Fenced),
-        ["CommitFailing main refused", "revoked main 0"]
+        [
+            "CommitFailing main refused",
+            "Uncommitted 0=1",
+            "revoked main 0"
+        ]
     );
 }
 
@@ -232,6 +236,17 @@ fn a_shutdown_is_over_in_bounded_time() {
     rig.plain(Main, 0, &[0]);
     rig.shutdown();
     assert_eq!(rig.after_ms(10_000), ["GaveUp 0@0", "stopped"]);
+}
+
+#[test]
+fn a_shutdown_tells_what_it_could_not_commit() {
+    let mut rig = Rig::main(Config::default(), &[0, 1]);
+    rig.plain(Main, 0, &[0, 1]);
+    rig.verdict(1, Delivered);
+    rig.committed(3);
+    rig.shutdown();
+    assert_eq!(rig.verdict(2, Delivered), ["commit 4 main 0=2"]);
+    assert_eq!(rig.after_ms(15_000), ["Uncommitted 0=2", "stopped"]);
 }
 
 #[test]
