@@ -157,12 +157,22 @@ impl Drain {
         }
     }
 
-    /// The consumer found nothing at this offset, now or some time ago.
-    pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) {
-        if let Some(part) = self.part(tp) {
-            part.end_seen = Some(offset);
-            part.unreadable = false;
+    /// The consumer found nothing at this offset, now or some time ago. True where the pass
+    /// knows of a later end, which is to be asked for again: either this one is of some time
+    /// ago, or the topic was made again or cut off, and the later end is no more.
+    pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) -> bool {
+        let mode = self.config.mode;
+        let Some(part) = self.part(tp) else {
+            return false;
+        };
+        part.end_seen = Some(offset);
+        part.unreadable = false;
+        let is_short = part.wanted_end(mode).is_some_and(|end| offset < end);
+        if is_short {
+            part.end = None;
+            part.put_back = 0;
         }
+        is_short && !part.finished
     }
 
     /// The consumer can't read on: what it has handed over is all there is for this pass.
@@ -232,13 +242,16 @@ impl Drain {
 }
 
 impl Part {
+    /// Up to where the pass goes, once that is known.
+    fn wanted_end(&self, mode: DrainMode) -> Option<i64> {
+        self.end.map(|end| match mode {
+            DrainMode::UntilEmpty => end.max(self.put_back),
+            DrainMode::Snapshot => end,
+        })
+    }
+
     fn reached_end(&self, mode: DrainMode) -> bool {
-        let (Some(seen), Some(end)) = (self.end_seen, self.end) else {
-            return false;
-        };
-        match mode {
-            DrainMode::UntilEmpty => seen >= end.max(self.put_back),
-            DrainMode::Snapshot => seen >= end,
-        }
+        let wanted = self.wanted_end(mode);
+        matches!((self.end_seen, wanted), (Some(seen), Some(end)) if seen >= end)
     }
 }

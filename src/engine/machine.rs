@@ -111,7 +111,10 @@ impl<S: RecordSource> Engine<S> {
         now: Moment,
     ) {
         if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
-            drain.end_of_partition(tp, offset);
+            if drain.end_of_partition(tp, offset) {
+                let partitions = vec![tp.clone()];
+                self.effect(Effect::QueryEndOffsets { partitions });
+            }
             self.settle(now);
         }
     }

@@ -76,6 +76,23 @@ fn an_end_from_before_the_pause_is_none() {
     assert_eq!(rig.end(0, 1), ["DrainFinished 1: 1 0 0", "pause drain 0"]);
 }
 
+/// As where the dead-letter topic was deleted and made again in the middle of a pass.
+#[test]
+fn an_end_before_the_one_that_is_known_is_asked_for_again() {
+    let mut rig = Rig::new(Config::default());
+    rig.assigned(Drain, &[0]);
+    rig.effects();
+    rig.ends(&[(0, 40)]);
+    assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
+    rig.verdict(1, Delivered);
+    rig.committed(2);
+    assert_eq!(rig.end(0, 3), ["ends of 0"]);
+    assert_eq!(
+        rig.ends(&[(0, 3)]),
+        ["DrainFinished 1: 1 0 0", "pause drain 0"]
+    );
+}
+
 #[test]
 fn an_end_seen_before_the_last_records_is_none() {
     let mut rig = Rig::drain(DrainConfig::default(), &[0, 1]);
