@@ -21,7 +21,10 @@ use crate::sink::Failure;
 pub(super) struct Gate {
     probe_interval: Duration,
     held_until: Option<Instant>,
+    hold_reported: OnceAMinute,
     stopped: Option<Stopped>,
+    /// Outlives a stop: a line that stops and resumes in turn is no reason to tell more.
+    stop_reported: OnceAMinute,
 }
 
 #[derive(Debug)]
@@ -29,7 +32,8 @@ struct Stopped {
     since: Instant,
     /// `None` while one is under way.
     probe_at: Option<Instant>,
-    reported: OnceAMinute,
+    /// True once this stop was told: only then is its end.
+    told: bool,
 }
 
 impl Gate {
@@ -37,7 +41,9 @@ impl Gate {
         Self {
             probe_interval: probe_interval.max(MIN_WAIT),
             held_until: None,
+            hold_reported: OnceAMinute::default(),
             stopped: None,
+            stop_reported: OnceAMinute::default(),
         }
     }
 
@@ -52,23 +58,31 @@ impl Gate {
     }
 
     /// The sink asked for a wait. Of several, the one that ends last holds.
-    pub(super) fn hold(&mut self, wait: Duration, failure: Failure, now: Instant) -> Report {
+    pub(super) fn hold(
+        &mut self,
+        wait: Duration,
+        failure: Failure,
+        now: Instant,
+    ) -> Option<Report> {
         let wait = wait.max(MIN_WAIT);
         self.held_until = self.held_until.max(Some(after(now, wait)));
-        Report::LineHeld { wait, failure }
+        let told = self.hold_reported.tell(now);
+        told.then_some(Report::LineHeld { wait, failure })
     }
 
-    /// The sink can't be used. Reported once, however many records find out.
+    /// The sink can't be used. Reported once, however many records find out, and at most once a
+    /// minute, however often the line resumes.
     pub(super) fn stop(&mut self, failure: Failure, now: Instant) -> Option<Report> {
         if self.stopped.is_some() {
             return None;
         }
+        let told = self.stop_reported.tell(now);
         self.stopped = Some(Stopped {
             since: now,
             probe_at: Some(after(now, self.probe_interval)),
-            reported: OnceAMinute::told(now),
+            told,
         });
-        Some(Report::LineStopped { failure })
+        told.then_some(Report::LineStopped { failure })
     }
 
     /// What a probe found.
@@ -76,18 +90,18 @@ impl Gate {
         let stopped = self.stopped.as_mut()?;
         match result {
             Ok(()) => {
+                let told = stopped.told;
                 self.stopped = None;
-                Some(Report::LineResumed)
+                told.then_some(Report::LineResumed)
             }
             Err(failure) => {
                 stopped.probe_at = Some(after(now, self.probe_interval));
-                stopped
-                    .reported
-                    .tell(now)
-                    .then(|| Report::LineStillStopped {
-                        failure,
-                        stopped_for: now - stopped.since,
-                    })
+                let due = self.stop_reported.tell(now);
+                stopped.told |= due;
+                due.then(|| Report::LineStillStopped {
+                    failure,
+                    stopped_for: now - stopped.since,
+                })
             }
         }
     }
@@ -163,6 +177,49 @@ mod tests {
             })
             .collect();
         assert_eq!(told, [60, 120, 180]);
+    }
+
+    #[test]
+    fn a_line_that_flaps_is_told_once_a_minute() {
+        let start = Instant::now();
+        let mut gate = Gate::new(5 * SECOND);
+        let (mut stopped, mut resumed) = (Vec::new(), Vec::new());
+        for second in (0..=120).step_by(10) {
+            let at = start + Duration::from_secs(second);
+            stopped.extend(gate.stop(failure(), at).map(|_| second));
+            resumed.extend(gate.probed(Ok(()), at + 5 * SECOND).map(|_| second));
+            assert!(gate.is_open());
+        }
+        assert_eq!((stopped, resumed), (vec![0, 60, 120], vec![0, 60, 120]));
+    }
+
+    #[test]
+    fn a_stop_that_was_not_told_at_once_is_told_while_it_lasts() {
+        let start = Instant::now();
+        let mut gate = Gate::new(10 * SECOND);
+        gate.stop(failure(), start);
+        gate.probed(Ok(()), start + 10 * SECOND);
+        assert_eq!(gate.stop(failure(), start + 20 * SECOND), None);
+        let still = gate.probed(Err(failure()), start + 60 * SECOND);
+        assert!(
+            matches!(still, Some(Report::LineStillStopped { stopped_for, .. })
+            if stopped_for == 40 * SECOND)
+        );
+        let resumed = gate.probed(Ok(()), start + 70 * SECOND);
+        assert_eq!(resumed, Some(Report::LineResumed));
+    }
+
+    #[test]
+    fn holds_are_told_once_a_minute() {
+        let start = Instant::now();
+        let mut gate = Gate::new(SECOND);
+        let told: Vec<u64> = (0..=120)
+            .filter(|s| {
+                let at = start + Duration::from_secs(*s);
+                gate.hold(SECOND, failure(), at).is_some()
+            })
+            .collect();
+        assert_eq!(told, [0, 60, 120]);
     }
 
     #[test]

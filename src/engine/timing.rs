@@ -30,11 +30,6 @@ pub(super) fn retry_delay(failures: u32) -> Duration {
 pub(super) struct OnceAMinute(Option<Instant>);
 
 impl OnceAMinute {
-    /// One that has just let a report through.
-    pub(super) fn told(now: Instant) -> Self {
-        Self(Some(now))
-    }
-
     /// When the next report is let through; `None` if it is at any time.
     pub(super) fn next(self) -> Option<Instant> {
         self.0.map(|told| told + REPORT_EVERY)

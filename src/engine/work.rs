@@ -156,7 +156,7 @@ impl<S: RecordSource> Engine<S> {
 
     fn close_line(&mut self, hold: Hold, now: Moment) {
         let report = match hold {
-            Hold::For(wait, failure) => Some(self.gate.hold(wait, failure, now.at)),
+            Hold::For(wait, failure) => self.gate.hold(wait, failure, now.at),
             Hold::Stop(failure) => self.gate.stop(failure, now.at),
         };
         if let Some(report) = report {

@@ -28,9 +28,10 @@ pub(super) fn answer(world: &mut World, index: usize, trouble: bool) {
             if let Verdict::RetryAfter(wait, _) = &verdict {
                 world.closed_until = world.closed_until.max(world.elapsed + *wait);
             }
+            world.line_stopped |= down;
             world.engine.handle_verdict(ticket, verdict, now);
             world.follow();
-            assert!(!down || world.line_stopped || world.stopped);
+            assert!(!down || world.engine.gate.is_stopped() || world.stopped);
             return;
         }
         Effect::Forward { .. } => answer_forward(world, &pending, trouble),
@@ -42,6 +43,7 @@ pub(super) fn answer(world: &mut World, index: usize, trouble: bool) {
             } else {
                 Ok(())
             };
+            world.line_stopped &= result.is_err();
             world.engine.handle_probe(result, now);
         }
         Effect::QueryEndOffsets { partitions } => {

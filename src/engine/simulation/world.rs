@@ -244,7 +244,6 @@ impl World {
     fn hear(&mut self, report: &Report) {
         match report {
             Report::LineStopped { .. } => self.line_stopped = true,
-            Report::LineResumed => self.line_stopped = false,
             Report::GaveUp { place, .. } => self.forget(place),
             Report::DrainStarted => {
                 let held = self.held[Path::Drain as usize].iter();

@@ -113,7 +113,7 @@ fn a_sink_that_is_never_reached_is_nobodys_record() {
             rig.verdict(first + 3, unreachable()),
             ["LineStopped unreachable: refused", "pause main 0"]
         );
-        assert_eq!(rig.after_ms(10_000), ["probe"]);
+        assert_eq!(rig.after_ms(60_000), ["probe"]);
         let again = format!("send {} main 0@0", first + 4);
         assert_eq!(
             rig.probed(Ok(())),
