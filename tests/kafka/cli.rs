@@ -350,7 +350,7 @@ async fn a_drain_prints_what_it_did() {
     assert_eq!(printed.lines().count(), 1, "{printed}");
     let expected = json!({
         "sent": 0, "delivered": 0, "put_back": 0, "permanent": 0,
-        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
+        "partitions": 3, "partitions_of_topic": 3, "stuck": 0, "interrupted": false
     });
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), expected);
     assert_eq!(

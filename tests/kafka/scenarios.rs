@@ -143,7 +143,7 @@ async fn what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topi
     let done = stage.drain().await;
     let expected = json!({
         "sent": 3, "delivered": 0, "put_back": 3, "permanent": 1,
-        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
+        "partitions": 3, "partitions_of_topic": 3, "stuck": 0, "interrupted": false
     });
     assert_eq!(done, expected);
     let retries = [1, 2, 3].map(|attempt| retry_text(1, attempt));
@@ -228,7 +228,7 @@ async fn a_second_attempt_of_the_same_drain_succeeds() {
     let done = stage.drain().await;
     let expected = json!({
         "sent": 2, "delivered": 1, "put_back": 1, "permanent": 0,
-        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
+        "partitions": 3, "partitions_of_topic": 3, "stuck": 0, "interrupted": false
     });
     assert_eq!(done, expected);
     let retries = [1, 2].map(|attempt| retry_text(1, attempt));

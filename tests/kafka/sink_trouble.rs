@@ -137,7 +137,7 @@ async fn a_refused_dead_letter_goes_to_the_permanent_topic_at_once() {
     let done = stage.drain().await;
     let expected = json!({
         "sent": 3, "delivered": 1, "put_back": 0, "permanent": 2,
-        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
+        "partitions": 3, "partitions_of_topic": 3, "stuck": 0, "interrupted": false
     });
     assert_eq!(done, expected);
     let counts: Vec<_> = stage.permanent(2).await.iter().map(retry_count).collect();
@@ -190,7 +190,7 @@ async fn a_revoked_token_stops_the_drain_and_costs_no_attempt() {
     let done: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let expected = json!({
         "sent": 1, "delivered": 0, "put_back": 0, "permanent": 0,
-        "partitions": 3, "partitions_of_topic": 3, "interrupted": true
+        "partitions": 3, "partitions_of_topic": 3, "stuck": 0, "interrupted": true
     });
     assert_eq!(done, expected);
     stage.telegram.revoke_token(false);

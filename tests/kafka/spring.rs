@@ -132,7 +132,7 @@ async fn springs_dead_letters_are_drained() {
     let done = stage.drain().await;
     let expected = json!({
         "sent": 18, "delivered": 18, "put_back": 0, "permanent": 6,
-        "partitions": 3, "partitions_of_topic": 3, "interrupted": false
+        "partitions": 3, "partitions_of_topic": 3, "stuck": 0, "interrupted": false
     });
     assert_eq!(done, expected);
     let sent = stage.sent(18);
