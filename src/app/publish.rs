@@ -22,8 +22,6 @@ use crate::{Error, ErrorKind};
 const UNDER_WAY: usize = 1_000;
 /// From this many records on a terminal shows a progress bar.
 const LONG: usize = 1_000;
-/// The most bad lines that are told one by one.
-const TOLD: usize = 20;
 
 /// A record to be: key and value.
 struct Payment {
@@ -193,12 +191,9 @@ fn key_of(line: &[u8], field: &str) -> Result<Vec<u8>, String> {
 
 fn tell_bad_lines(bad: &[BadLine]) {
     let mut out = io::stderr().lock();
-    for line in bad.iter().take(TOLD) {
+    for line in bad {
         // Nobody is left to tell where even this can't be written.
         let _ = writeln!(out, "{line}");
-    }
-    if bad.len() > TOLD {
-        let _ = writeln!(out, "… and {} more", bad.len() - TOLD);
     }
 }
 
