@@ -12,7 +12,7 @@ use crate::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use crate::engine::run::{Service, Topics};
 use crate::engine::{self, Destination};
 use crate::producer::{Producer, ProducerConfig};
-use crate::sink::telegram::{Rate, Telegram, TelegramConfig};
+use crate::sink::telegram::{Telegram, TelegramConfig};
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind, group};
 
@@ -139,16 +139,11 @@ async fn prepare_topic(client: &Client, topics: &TopicsConfig, name: &str) -> Re
 }
 
 fn telegram(config: &Config) -> Result<Telegram, Error> {
-    let rate = config.telegram.rate.map(|rate| Rate {
-        messages: rate.messages,
-        per: rate.per,
-    });
     let telegram = TelegramConfig {
         base_url: config.telegram.base_url.clone(),
         token: config.bot.token.clone(),
         chat_id: config.bot.chat_id.clone(),
         timeout: config.telegram.timeout,
-        rate,
     };
     Telegram::new(telegram).map_err(|error| Error::caused(ErrorKind::Usage, "telegram", error))
 }
@@ -259,11 +254,16 @@ fn engine_config(config: &Config, paths: Paths, counts: &Counts) -> engine::Conf
         delays: config.drain.delays.clone(),
         one_shot: paths == Paths::OneDrain,
     };
+    let rate = config.telegram.rate.map(|rate| engine::Rate {
+        messages: rate.messages,
+        per: rate.per,
+    });
     engine::Config {
         group: Arc::from(config.consumer.group_id.as_str()),
         dead_letter_partitions: counts.dead_letter,
         permanent_partitions: counts.permanent,
         concurrency: config.consumer.concurrency,
+        rate,
         backoff: config.retry.backoff,
         max_retries: config.retry.max_retries,
         final_destination: match config.retry.final_topic {

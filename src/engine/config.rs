@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::effect::Destination;
+use super::pace::Rate;
 
 /// The engine's settings. The default is the behaviour of the Spring service it replaces.
 #[derive(Clone, Debug)]
@@ -17,6 +18,9 @@ pub struct Config {
     pub permanent_partitions: i32,
     /// Sends of the main path in flight at once, over all its partitions; at least 1.
     pub concurrency: usize,
+    /// How fast messages may leave, of both paths together; without a rate, the sink's own answers
+    /// alone set the pace.
+    pub rate: Option<Rate>,
     /// The wait between two deliveries of a record (Spring's `FixedBackOff` interval).
     pub backoff: Duration,
     /// Deliveries after the first one (Spring's `FixedBackOff` maxAttempts).
@@ -42,6 +46,7 @@ impl Default for Config {
             dead_letter_partitions: 3,
             permanent_partitions: 3,
             concurrency: 1,
+            rate: None,
             backoff: Duration::from_secs(1),
             max_retries: 3,
             final_destination: Destination::Permanent,

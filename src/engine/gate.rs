@@ -1,5 +1,5 @@
 //! The line to the sink, which all records share: open, held by a sink that asked to wait, or
-//! stopped because the sink can't be used.
+//! stopped because the sink can't be used. With a rate, it is closed too between two messages.
 //!
 //! ```text
 //!            RetryAfter            time is up
@@ -12,6 +12,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::effect::Path;
+use super::pace::{Pacer, Rate};
 use super::report::Report;
 use super::timing::{MIN_WAIT, OnceAMinute, after};
 use crate::sink::Failure;
@@ -25,6 +27,7 @@ pub(super) struct Gate {
     stopped: Option<Stopped>,
     /// Outlives a stop: a line that stops and resumes in turn is no reason to tell more.
     stop_reported: OnceAMinute,
+    pacer: Option<Pacer>,
 }
 
 #[derive(Debug)]
@@ -37,19 +40,34 @@ struct Stopped {
 }
 
 impl Gate {
-    pub(super) fn new(probe_interval: Duration) -> Self {
+    pub(super) fn new(probe_interval: Duration, rate: Option<Rate>) -> Self {
         Self {
             probe_interval: probe_interval.max(MIN_WAIT),
             held_until: None,
             hold_reported: OnceAMinute::default(),
             stopped: None,
             stop_reported: OnceAMinute::default(),
+            pacer: rate.map(Pacer::new),
         }
     }
 
     /// True if records may be sent.
     pub(super) fn is_open(&self) -> bool {
-        self.held_until.is_none() && self.stopped.is_none()
+        let in_pace = self.pacer.as_ref().is_none_or(Pacer::is_open);
+        in_pace && self.held_until.is_none() && self.stopped.is_none()
+    }
+
+    /// A message leaves.
+    pub(super) fn sent(&mut self, path: Path, now: Instant) {
+        if let Some(pacer) = &mut self.pacer {
+            pacer.take(path, now);
+        }
+    }
+
+    /// Who may send first.
+    pub(super) fn turns(&self) -> [Path; 2] {
+        let pacer = self.pacer.as_ref();
+        pacer.map_or([Path::Main, Path::Drain], Pacer::turns)
     }
 
     /// True if the sink can't be used.
@@ -109,12 +127,16 @@ impl Gate {
     /// When something happens by itself.
     pub(super) fn timeout(&self) -> Option<Instant> {
         let probe = self.stopped.as_ref().and_then(|stopped| stopped.probe_at);
-        self.held_until.into_iter().chain(probe).min()
+        let pacer = self.pacer.as_ref().and_then(Pacer::timeout);
+        self.held_until.into_iter().chain(probe).chain(pacer).min()
     }
 
     /// Lets time pass; true if the sink is to be probed now.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
-        self.held_until = self.held_until.filter(|until| *until > now);
+        self.held_until.take_if(|until| *until <= now);
+        if let Some(pacer) = &mut self.pacer {
+            pacer.expire(now);
+        }
         self.stopped
             .as_mut()
             .is_some_and(|stopped| stopped.probe_at.take_if(|at| *at <= now).is_some())
@@ -135,7 +157,7 @@ mod tests {
     #[test]
     fn a_hold_ends_by_itself_and_the_longest_counts() {
         let start = Instant::now();
-        let mut gate = Gate::new(10 * SECOND);
+        let mut gate = Gate::new(10 * SECOND, None);
         gate.hold(5 * SECOND, failure(), start);
         gate.hold(2 * SECOND, failure(), start);
         assert_eq!(gate.timeout(), Some(start + 5 * SECOND));
@@ -149,7 +171,7 @@ mod tests {
     #[test]
     fn a_stop_is_told_once_and_probed_until_it_ends() {
         let start = Instant::now();
-        let mut gate = Gate::new(10 * SECOND);
+        let mut gate = Gate::new(10 * SECOND, None);
         assert!(gate.stop(failure(), start).is_some());
         assert!(gate.stop(failure(), start + SECOND).is_none());
         assert!(!gate.expire(start + 9 * SECOND));
@@ -167,7 +189,7 @@ mod tests {
     #[test]
     fn a_line_that_stays_stopped_is_told_once_a_minute() {
         let start = Instant::now();
-        let mut gate = Gate::new(10 * SECOND);
+        let mut gate = Gate::new(10 * SECOND, None);
         gate.stop(failure(), start);
         let told: Vec<u64> = (1..=18)
             .map(|n| n * 10)
@@ -182,7 +204,7 @@ mod tests {
     #[test]
     fn a_line_that_flaps_is_told_once_a_minute() {
         let start = Instant::now();
-        let mut gate = Gate::new(5 * SECOND);
+        let mut gate = Gate::new(5 * SECOND, None);
         let (mut stopped, mut resumed) = (Vec::new(), Vec::new());
         for second in (0..=120).step_by(10) {
             let at = start + Duration::from_secs(second);
@@ -196,7 +218,7 @@ mod tests {
     #[test]
     fn a_stop_that_was_not_told_at_once_is_told_while_it_lasts() {
         let start = Instant::now();
-        let mut gate = Gate::new(10 * SECOND);
+        let mut gate = Gate::new(10 * SECOND, None);
         gate.stop(failure(), start);
         gate.probed(Ok(()), start + 10 * SECOND);
         assert_eq!(gate.stop(failure(), start + 20 * SECOND), None);
@@ -212,7 +234,7 @@ mod tests {
     #[test]
     fn holds_are_told_once_a_minute() {
         let start = Instant::now();
-        let mut gate = Gate::new(SECOND);
+        let mut gate = Gate::new(SECOND, None);
         let told: Vec<u64> = (0..=120)
             .filter(|s| {
                 let at = start + Duration::from_secs(*s);
@@ -225,7 +247,7 @@ mod tests {
     #[test]
     fn a_hold_outlives_a_stop() {
         let start = Instant::now();
-        let mut gate = Gate::new(SECOND);
+        let mut gate = Gate::new(SECOND, None);
         gate.hold(5 * SECOND, failure(), start);
         gate.stop(failure(), start);
         gate.probed(Ok(()), start + SECOND);
@@ -236,7 +258,7 @@ mod tests {
     #[test]
     fn zero_waits_make_no_busy_loop() {
         let start = Instant::now();
-        let mut gate = Gate::new(Duration::ZERO);
+        let mut gate = Gate::new(Duration::ZERO, None);
         gate.hold(Duration::ZERO, failure(), start);
         gate.stop(failure(), start);
         assert!(!gate.expire(start));

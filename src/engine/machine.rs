@@ -47,7 +47,7 @@ impl<S: RecordSource> Engine<S> {
     /// Makes an engine at rest: it begins with the first assignment.
     pub fn new(config: Config) -> Self {
         Self {
-            gate: Gate::new(config.probe_interval),
+            gate: Gate::new(config.probe_interval, config.rate),
             drain: config.drain.clone().map(Drain::new),
             config,
             main: Lanes::new(Path::Main),

@@ -12,7 +12,8 @@
 //!    delivered, or forwarded and acknowledged.
 //! 2. At most one record of a partition is in flight; a partition's order is kept.
 //! 3. A retry count only rises, so every record comes to an end.
-//! 4. Nothing is sent while the line is held or stopped.
+//! 4. Nothing is sent while the line is held or stopped, nor faster than its rate. What waits for
+//!    the line has not begun: it goes with its partition.
 //! 5. What a partition holds is bounded: it is paused while two chunks of records wait.
 //! 6. After [`handle_timeout`](Engine::handle_timeout), the next timeout lies in the future.
 
@@ -27,6 +28,7 @@ pub mod headers;
 mod lane;
 mod lanes;
 mod machine;
+mod pace;
 mod policy;
 mod report;
 pub mod run;
@@ -48,6 +50,7 @@ pub use effect::{
     Ticket,
 };
 pub use machine::Engine;
+pub use pace::Rate;
 pub use report::{DrainSummary, Report, Totals};
 
 use crate::wire::batch::Record;

@@ -19,8 +19,12 @@ impl<S: RecordSource> Engine<S> {
             self.write_again(path);
         }
         self.begin_pass(now);
-        self.start_main();
-        self.start_drain(now);
+        for path in self.gate.turns() {
+            match path {
+                Path::Main => self.start_main(now),
+                Path::Drain => self.start_drain(now),
+            }
+        }
         self.end_pass(now);
         for path in PATHS {
             self.complain(path, now);

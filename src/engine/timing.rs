@@ -12,7 +12,7 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// Longer than any process runs, short enough for every platform's clock.
-const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The instant `wait` from now; a wait beyond a year, which an answer may ask for, is a year.
 pub(super) fn after(now: Instant, wait: Duration) -> Instant {

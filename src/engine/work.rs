@@ -16,12 +16,12 @@ use crate::wire::TopicPartition;
 
 impl<S: RecordSource> Engine<S> {
     /// Sends what may be sent of the main path.
-    pub(super) fn start_main(&mut self) {
+    pub(super) fn start_main(&mut self, now: Moment) {
         while self.may_send(Path::Main) {
             let Some(tp) = self.main.next_ready(|_, _| true) else {
                 return;
             };
-            self.send(Path::Main, &tp);
+            self.send(Path::Main, &tp, now);
         }
     }
 
@@ -40,7 +40,7 @@ impl<S: RecordSource> Engine<S> {
                 return;
             };
             if self.examine(&tp, now) {
-                self.send(Path::Drain, &tp);
+                self.send(Path::Drain, &tp, now);
             }
         }
     }
@@ -90,7 +90,7 @@ impl<S: RecordSource> Engine<S> {
         false
     }
 
-    fn send(&mut self, path: Path, tp: &TopicPartition) {
+    fn send(&mut self, path: Path, tp: &TopicPartition, now: Moment) {
         let ticket = self.ticket();
         let lanes = self.lanes(path);
         let place = lanes.place(tp);
@@ -105,6 +105,7 @@ impl<S: RecordSource> Engine<S> {
             lane.sending(task, ticket);
         }
         self.sends.insert(ticket, place.clone());
+        self.gate.sent(path, now.at);
         self.effect(Effect::Send {
             ticket,
             place,

@@ -1,7 +1,6 @@
 //! What a record is handed to. A sink answers each delivery attempt with a [`Verdict`].
 
 mod http;
-mod pace;
 pub mod telegram;
 
 use std::fmt;

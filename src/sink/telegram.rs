@@ -21,8 +21,6 @@ use tracing::warn;
 
 use self::answer::Outcome;
 use super::http;
-use super::pace::Pacer;
-pub use super::pace::Rate;
 use super::{Failure, FailureKind, Message, SetupError, Sink, Verdict};
 use crate::secret::Secret;
 
@@ -35,12 +33,8 @@ pub struct TelegramConfig {
     pub token: Secret,
     /// The chat: its number, or `@name` of a public channel.
     pub chat_id: String,
-    /// The limit for one delivery from connecting to the end of the answer. Waits for `rate` are
-    /// not counted.
+    /// The limit for one delivery from connecting to the end of the answer.
     pub timeout: Duration,
-    /// The pace to keep. Telegram allows about 1 message a second to a chat, 20 a minute to a
-    /// group and 30 a second to a bot; without a rate, its 429 answers alone set the pace.
-    pub rate: Option<Rate>,
 }
 
 /// Sends messages to a Telegram chat. Shared: deliveries may run side by side.
@@ -52,7 +46,6 @@ pub struct Telegram {
     timeout: Duration,
     /// The chat, which moves when a group becomes a supergroup.
     chat_id: Mutex<String>,
-    pacer: Option<Mutex<Pacer>>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +60,7 @@ impl Telegram {
     /// # Errors
     ///
     /// An address that is not `http` or `https`, a token with characters that no token has, an
-    /// empty chat, a time limit or rate of zero, and `https` on a CPU that can't do it.
+    /// empty chat, a time limit of zero, and `https` on a CPU that can't do it.
     pub fn new(config: TelegramConfig) -> Result<Self, SetupError> {
         check(&config)?;
         let send_url = method_url(&config, "sendMessage")?;
@@ -78,18 +71,7 @@ impl Telegram {
             token: config.token,
             timeout: config.timeout,
             chat_id: Mutex::new(config.chat_id),
-            pacer: config.rate.map(|rate| Mutex::new(Pacer::new(rate))),
         })
-    }
-
-    async fn pace(&self) {
-        let wait = self.pacer.as_ref().map(|pacer| {
-            let mut pacer = pacer.lock().unwrap_or_else(PoisonError::into_inner);
-            pacer.reserve(Instant::now())
-        });
-        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            tokio::time::sleep(wait).await;
-        }
     }
 
     async fn send(&self, chat_id: &str, text: &str, timeout: Duration) -> Outcome {
@@ -126,7 +108,6 @@ impl Telegram {
 
 impl Sink for Telegram {
     async fn deliver(&self, message: &Message) -> Verdict {
-        self.pace().await;
         let started = Instant::now();
         let chat_id = self.chat_id();
         let to = match self.send(&chat_id, &message.text, self.timeout).await {
@@ -178,8 +159,6 @@ fn check(config: &TelegramConfig) -> Result<(), SetupError> {
         "the chat_id is empty"
     } else if config.timeout.is_zero() {
         "the timeout is zero"
-    } else if config.rate.is_some_and(|rate| !rate.is_valid()) {
-        "the rate has no messages, or a period that is not above zero and up to a day"
     } else {
         return Ok(());
     };

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_same_instance_id_fences_the_first(Kafka),
     a_slow_send_costs_no_membership(Kafka),
     a_send_in_flight_ends_before_its_partition_goes(Kafka),
+    what_waits_for_its_turn_goes_with_its_partition(Kafka),
 ];
 
 async fn java_takes_over_and_hands_back() {
@@ -248,6 +249,33 @@ async fn a_send_in_flight_ends_before_its_partition_goes() {
     assert!(first.shut_down().await.success());
     assert!(second.shut_down().await.success());
     assert_once_each(&all, 30);
+}
+
+async fn what_waits_for_its_turn_goes_with_its_partition() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = with_session(Setup::new(cluster, &telegram), 6000)
+        .set("NOTIFIER_KAFKA_PARTITION_ASSIGNMENT_STRATEGY", "range")
+        .set("NOTIFIER_CONSUMER_CONCURRENCY", "3");
+    let (topic, group) = (&setup.source, &setup.group);
+    // One turn is all that a member has here.
+    let slow = setup.clone().set("NOTIFIER_TELEGRAM_RATE", "1/10m");
+    let mut first = slow.run();
+    cluster.wait_for_members(group, 1, 3).await;
+    cluster.produce(topic, &payments(0..9, 3)).await;
+    telegram.wait_for(1).await;
+    let since = Instant::now();
+    let mut second = slow.run();
+    cluster.wait_for_members(group, 2, 3).await;
+    telegram.wait_for(2).await;
+    assert!(first.shut_down().await.success());
+    assert!(second.shut_down().await.success());
+    // Far less than a send that began may take.
+    assert!(since.elapsed() < Duration::from_secs(30));
+
+    let mut heir = setup.run();
+    assert_once_each(&telegram.wait_for_payments(0..9).await, 9);
+    assert!(heir.shut_down().await.success());
 }
 
 /// A short session, with heartbeats to match.

@@ -16,6 +16,10 @@ pub(super) fn config(seed: u64) -> Config {
     let delays = [0, 1, 30].map(Duration::from_secs);
     Config {
         concurrency: rng.usize(1..=3),
+        rate: rng.bool().then(|| Rate {
+            messages: rng.u32(1..=3),
+            per: Duration::from_secs(rng.u64(1..=5)),
+        }),
         max_retries: rng.u32(0..=3),
         dead_letter_partitions: rng.i32(2..=3),
         permanent_partitions: rng.i32(1..=3),
@@ -218,4 +222,5 @@ pub(super) fn restart(world: &mut World) {
     world.stopped = false;
     world.line_stopped = false;
     world.closed_until = Duration::ZERO;
+    world.sent_at.clear();
 }

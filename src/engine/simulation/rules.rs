@@ -1,5 +1,7 @@
 //! The rules that every effect must keep.
 
+use std::time::Duration;
+
 use super::world::{Pending, World};
 use super::*;
 use crate::wire::TopicPartition;
@@ -36,6 +38,7 @@ impl World {
             self.elapsed >= self.closed_until,
             "a send while the line is held"
         );
+        self.check_pace();
         let settled = self.ledger.is_settled_below(path, partition, record.offset);
         assert!(settled, "{place:?}@{} out of order", record.offset);
         assert_eq!(retry.is_some(), path == Path::Drain);
@@ -49,6 +52,16 @@ impl World {
         };
         assert!(self.pending.iter().filter(sends).count() < slots);
         self.totals[path as usize].sent += 1;
+    }
+
+    /// No period has more sends than a burst and a period allow.
+    fn check_pace(&mut self) {
+        self.sent_at.push(self.elapsed);
+        if let Some(rate) = self.config.rate {
+            let within = |at: &&Duration| self.elapsed - **at < rate.per;
+            let sent = self.sent_at.iter().rev().take_while(within).count();
+            assert!(sent <= 2 * rate.messages as usize, "too fast");
+        }
     }
 
     /// Key, value and foreign headers are unchanged, and the count rises with each try.

@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) stopped: bool,
     pub(super) line_stopped: bool,
     pub(super) closed_until: Duration,
+    /// When this engine sent.
+    pub(super) sent_at: Vec<Duration>,
     /// What the engine's sums must be.
     pub(super) totals: [Totals; 2],
     pub(super) elapsed: Duration,
@@ -76,6 +78,7 @@ impl World {
             stopped: false,
             line_stopped: false,
             closed_until: Duration::ZERO,
+            sent_at: Vec::new(),
             totals: Default::default(),
             elapsed: Duration::ZERO,
             committed: Default::default(),

@@ -4,5 +4,6 @@ mod drain;
 mod forwards;
 mod leaving;
 mod main_path;
+mod pace;
 mod passes;
 mod the_line;

@@ -31,7 +31,6 @@ fn config(base_url: impl Into<String>) -> TelegramConfig {
         token: Secret::from(TOKEN),
         chat_id: "-42".to_owned(),
         timeout: Duration::from_secs(10),
-        rate: None,
     }
 }
 
@@ -217,26 +216,6 @@ async fn a_probe_asks_who_the_bot_is() {
     assert_eq!(stand_in.asked()[0].0, format!("GET /bot{TOKEN}/getMe"));
 }
 
-#[tokio::test]
-async fn a_rate_keeps_messages_apart_and_out_of_the_time_limit() {
-    let (stand_in, url) = StandIn::start([delivered(), delivered(), delivered()]).await;
-    let rate = Rate {
-        messages: 1,
-        per: Duration::from_millis(700),
-    };
-    let telegram = Telegram::new(TelegramConfig {
-        rate: Some(rate),
-        timeout: Duration::from_millis(600),
-        ..config(url)
-    })
-    .unwrap();
-    let started = Instant::now();
-    let (first, second) = tokio::join!(deliver(&telegram), deliver(&telegram));
-    assert_eq!((first, second), (Verdict::Delivered, Verdict::Delivered));
-    assert!(started.elapsed() >= rate.per);
-    assert_eq!(stand_in.asked().len(), 2);
-}
-
 #[test]
 fn a_configuration_that_cannot_work_is_refused_without_showing_the_token() {
     let valid = || config("https://api.telegram.org");
@@ -270,16 +249,6 @@ fn a_configuration_that_cannot_work_is_refused_without_showing_the_token() {
                 ..valid()
             },
             "timeout",
-        ),
-        (
-            TelegramConfig {
-                rate: Some(Rate {
-                    messages: 0,
-                    per: Duration::from_secs(1),
-                }),
-                ..valid()
-            },
-            "rate",
         ),
     ] {
         let error = Telegram::new(config).unwrap_err().to_string();
