@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Usage,
     /// The client, or the part of it that was called, has been closed.
     Closed,
+    /// The operating system refused something that has nothing to do with Kafka.
+    System,
 }
 
 /// An error of the Kafka client. Cheap to clone; never holds a secret.

@@ -58,7 +58,7 @@ Examples:
     /// Publish payment events, given as JSON lines
     ///
     /// Each is acknowledged by all replicas. A line that is no payment event is told with its
-    /// number, and then nothing of the file is published. Needs no token.
+    /// number, and then nothing of the file is published: wrong usage. Needs no token.
     #[command(after_help = "\
 Examples:
   payment-notifier publish --file payments.jsonl --key mail

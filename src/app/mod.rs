@@ -19,7 +19,7 @@ use clap::Parser;
 
 use self::cli::{Cli, Command, ConfigArgs};
 use self::config::{Config, Loaded, Problems, PublishConfig};
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// Wrong usage or configuration; clap uses the same code.
 const USAGE: u8 = 2;
@@ -68,8 +68,16 @@ where
     runtime.shutdown_background();
     outcome.unwrap_or_else(|error| {
         tracing::error!("{error}");
-        ExitCode::FAILURE
+        exit_code(&error)
     })
+}
+
+/// Wrong usage has its own code, even where only the input or the cluster shows that it is wrong.
+fn exit_code(error: &Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::Usage => ExitCode::from(USAGE),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 fn print_config(args: &ConfigArgs) -> ExitCode {
@@ -105,4 +113,18 @@ fn refuse(error: &dyn fmt::Display) -> ExitCode {
     // Nobody is left to tell where even this can't be written.
     let _ = writeln!(io::stderr(), "error: {error}");
     ExitCode::from(USAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_usage_and_failure_have_codes_of_their_own() {
+        let code = |kind| exit_code(&Error::new(kind, "why"));
+        assert_eq!(code(ErrorKind::Usage), ExitCode::from(2));
+        for kind in [ErrorKind::Timeout, ErrorKind::System, ErrorKind::Broker] {
+            assert_eq!(code(kind), ExitCode::from(1), "{kind:?}");
+        }
+    }
 }

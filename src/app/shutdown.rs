@@ -11,11 +11,11 @@ const ENDED_AT_ONCE: i32 = 1;
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Usage`] where the system does not let signals be listened for.
+/// [`ErrorKind::System`] where the system does not let signals be listened for.
 pub(super) fn signals() -> Result<impl Future<Output = ()>, Error> {
     let listen = |kind| {
         signal(kind)
-            .map_err(|error| Error::caused(ErrorKind::Usage, "listening for signals", error))
+            .map_err(|error| Error::caused(ErrorKind::System, "listening for signals", error))
     };
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;

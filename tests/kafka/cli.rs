@@ -190,7 +190,7 @@ async fn nothing_is_published_where_a_line_is_bad() {
     );
     let output = stage.setup.call(&["publish"], &lines).await;
     let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(
         told.contains("line 3: ") && told.contains("line 5: "),
         "{told}"
@@ -209,7 +209,7 @@ async fn nothing_is_published_where_a_line_is_bad() {
         .call(&["publish", "--key", "id"], &payment(1))
         .await;
     let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("line 1: ") && told.contains("`id`"), "{told}");
     assert_eq!(values(&stage).await, [""; 0]);
 }
@@ -236,7 +236,7 @@ async fn many_bad_lines_are_all_told() {
     let stage = Stage::without_topics().await;
     let output = stage.setup.call(&["publish"], &"bad\n".repeat(1000)).await;
     let told = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(2), "{told}");
     for number in 1..=1000 {
         assert!(told.contains(&format!("line {number}: ")), "{number}");
     }
@@ -246,7 +246,7 @@ async fn many_bad_lines_are_all_told() {
 async fn a_missing_file_is_named() {
     let stage = Stage::without_topics().await;
     let output = call(&stage, &["publish", "--file", "/no/such/payments.jsonl"]).await;
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
     let told = stderr(&output);
     assert!(told.contains("/no/such/payments.jsonl"), "{told}");
 }
