@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+mod connect;
 mod drain;
 mod handler;
 pub mod logging;

@@ -11,9 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cli::PublishArgs;
 use super::config::PublishConfig;
+use super::connect::connect;
 use super::print;
-use super::service::{client_config, producer_config};
-use crate::cluster::Client;
+use super::service::producer_config;
 use crate::payment::{PaymentEvent, samples};
 use crate::producer::{Delivery, Producer, ProducerRecord};
 use crate::{Error, ErrorKind};
@@ -41,15 +41,14 @@ struct BadLine {
 ///
 /// What can't be read, reached or written to.
 pub(super) async fn execute(config: PublishConfig, args: &PublishArgs) -> Result<ExitCode, Error> {
-    let (client, topics) = (client_config(&config.kafka), &config.topics);
-    let topic: Arc<str> = Arc::from(topics.source.as_str());
-    let connect = async || {
-        let client = Client::connect(client).await?;
+    let topic: Arc<str> = Arc::from(config.topics.source.as_str());
+    let producer = async || {
+        let client = connect(&config.kafka).await?;
         Ok::<_, Error>(Producer::new(&client, producer_config(&config.kafka)))
     };
     if let Some(count) = args.sample {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        publish(&connect().await?, &topic, sampled(count, args.seed), count).await?;
+        publish(&producer().await?, &topic, sampled(count, args.seed), count).await?;
         return Ok(print(&format!("published {count} to {topic}\n")));
     }
     let (payments, bad) = read_lines(&read_input(&args.file)?, args.key.as_deref());
@@ -62,7 +61,7 @@ pub(super) async fn execute(config: PublishConfig, args: &PublishArgs) -> Result
         return Err(Error::new(ErrorKind::Usage, text));
     }
     let count = payments.len();
-    publish(&connect().await?, &topic, payments.into_iter(), count).await?;
+    publish(&producer().await?, &topic, payments.into_iter(), count).await?;
     let skipped = if bad.is_empty() {
         String::new()
     } else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::{
     Assignor, AutoOffsetReset, Config, DrainMode, FinalTopic, KafkaConfig, TopicsConfig,
 };
+use super::connect::connect;
 use super::handler::PaymentHandler;
 use crate::cluster::{Client, ClientConfig, NewTopic, TopicOutcome};
 use crate::consumer::{Consumer, ConsumerConfig, OffsetReset};
@@ -43,7 +44,7 @@ pub(super) async fn assemble(
     paths: Paths,
 ) -> Result<(Service<PaymentHandler<Telegram>>, engine::Config), Error> {
     let sink = telegram(&config)?;
-    let client = Client::connect(client_config(&config.kafka)).await?;
+    let client = connect(&config.kafka).await?;
     let nodes = client.metadata().brokers().len();
     tracing::info!(brokers = nodes, "connected to Kafka");
     let counts = prepare_topics(&client, &config.topics).await?;

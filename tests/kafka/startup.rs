@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_broker_that_is_an_http_server(Kafka),
     a_broker_that_never_answers(Kafka),
     a_broker_that_hangs_up(Kafka),
+    a_wait_for_brokers_is_told_before_it_is_over(Kafka),
     several_brokers_that_can_t_be_reached_are_all_named(Kafka),
     one_broker_of_several_is_enough(Kafka),
     a_topic_is_missing_and_must_not_be_created(Kafka),
@@ -138,6 +139,23 @@ async fn a_broker_that_hangs_up() {
     // Two seconds of attempts 50 ms apart, then 100, then 200 and so on: never a tight loop.
     let tried = server.connections();
     assert!((2..=10 * COMMANDS.len()).contains(&tried), "{tried}");
+}
+
+async fn a_wait_for_brokers_is_told_before_it_is_over() {
+    let address = free_address().to_string();
+    let stage = Stage::without_topics()
+        .await
+        .set("NOTIFIER_KAFKA_BOOTSTRAP_SERVERS", &address);
+    for command in ["run", "drain"] {
+        let mut waiting = stage.setup.start(&[command]);
+        let told = waiting.wait_for_log("no broker answers yet").await;
+        assert!(told.contains("WARN"), "{told}");
+        assert!(told.contains(&address) && told.contains("30s"), "{told}");
+        // It is still at it.
+        waiting.process().terminate();
+        waiting.wait_for_log("stopping").await;
+        waiting.process().ended().await;
+    }
 }
 
 async fn several_brokers_that_can_t_be_reached_are_all_named() {
