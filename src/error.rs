@@ -22,6 +22,9 @@ pub enum ErrorKind {
     Protocol,
     /// The caller asked for something that can't be: a wrong setting or a wrong argument.
     Usage,
+    /// A partition has no offset to begin at, and `auto.offset.reset` is none (Java's
+    /// NoOffsetForPartitionException).
+    NoOffset,
     /// The client, or the part of it that was called, has been closed.
     Closed,
     /// The operating system refused something that has nothing to do with Kafka.

@@ -41,8 +41,8 @@ pub enum Event {
     /// Everything before this offset, the partition's high watermark, has been handed out.
     EndOfPartition(TopicPartition, i64),
     /// This partition can't go on: its records can't be read, or it has no offset to begin at
-    /// and the policy is [`OffsetReset::None`]. Unreadable records are fetched again after a
-    /// while; a partition without an offset waits for [`Consumer::seek`].
+    /// and the policy is [`OffsetReset::None`] ([`ErrorKind::NoOffset`]). Unreadable records are
+    /// fetched again after a while; a partition without an offset waits for [`Consumer::seek`].
     PartitionFailed(TopicPartition, Error),
 }
 

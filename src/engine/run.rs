@@ -199,20 +199,25 @@ impl<H: Handler> Work<H> {
             Ok(Event::EndOfPartition(tp, offset)) => {
                 self.engine.handle_end_of_partition(path, &tp, offset, now);
             }
+            Ok(Event::PartitionFailed(_, error)) if error.kind() == ErrorKind::NoOffset => {
+                self.fail(path, error, now);
+            }
             Ok(Event::PartitionFailed(tp, error)) => {
                 if self.failing.entry(tp.clone()).or_default().tell(now.at) {
                     tracing::error!(%path, partition = %tp, %error, "partition stopped; nothing of it is skipped");
                 }
                 self.engine.handle_partition_failed(path, &tp, now);
             }
-            Err(error) => {
-                tracing::error!(%path, %error, "the consumer has failed; stopping");
-                // What is in flight is still to be finished and, where the membership stands,
-                // committed.
-                self.failed[path as usize] = Some(error);
-                self.engine.handle_shutdown(now);
-            }
+            Err(error) => self.fail(path, error, now),
         }
+    }
+
+    /// Ends a path that can't go on, and the other with it. What is in flight is still to be
+    /// finished and, where the membership stands, committed.
+    fn fail(&mut self, path: Path, error: Error, now: Moment) {
+        tracing::error!(%path, %error, "the consumer has failed; stopping");
+        self.failed[path as usize] = Some(error);
+        self.engine.handle_shutdown(now);
     }
 
     fn handle_done(&mut self, done: Done) {

@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = tests![
     batches_beyond_the_fetch_limit_are_read(Kafka),
     earliest_goes_on_at_the_first_record_left(Kafka),
     latest_goes_on_at_the_next_record_to_come(Kafka),
-    without_a_policy_a_partition_stops(Kafka),
+    without_a_policy_the_service_ends(Kafka),
 ];
 
 async fn all_of_javas_codecs_are_read() {
@@ -118,19 +118,24 @@ async fn latest_goes_on_at_the_next_record_to_come() {
     beyond.ends_with(expected, committed).await;
 }
 
-async fn without_a_policy_a_partition_stops() {
-    let beyond = BeyondTheLog::set("none").await;
-    let told = beyond
-        .notifier
-        .wait_for_log("auto.offset.reset is none")
-        .await;
+async fn without_a_policy_the_service_ends() {
+    let mut beyond = BeyondTheLog::set("none").await;
+    assert_eq!(beyond.notifier.process().ended().await.code(), Some(1));
+    let log = beyond.notifier.log();
+    let last = log.last().map_or("", |line| line);
     let partition = format!("{}-0", beyond.setup.source);
-    assert!(
-        told.contains("ERROR") && told.contains(&partition),
-        "{told}"
-    );
-    let others = (20..40).filter(|n| n % 2 == 1);
-    beyond.ends_with(others.collect(), [10, 20]).await;
+    let told = [
+        "ERROR",
+        &partition,
+        "auto.offset.reset is none",
+        "--reset-offsets",
+    ];
+    assert!(told.iter().all(|it| last.contains(it)), "{log:#?}");
+    // Nothing of the partition is skipped.
+    let (topic, group) = (&beyond.setup.source, &beyond.setup.group);
+    assert_eq!(beyond.cluster.committed(group, topic).await[&0], 10);
+    let since = delivered(&beyond.telegram.sent()).split_off(20);
+    assert!(since.iter().all(|n| n % 2 == 1), "{since:?}");
 }
 
 /// Of partition 0's ten records after the committed offset, the five that are deleted.

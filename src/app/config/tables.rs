@@ -37,7 +37,7 @@ pub enum AutoOffsetReset {
     Earliest,
     /// At the records published from now on.
     Latest,
-    /// Nowhere: the partition stops.
+    /// Nowhere: the service ends.
     None,
 }
 
@@ -52,8 +52,8 @@ table! {
     "consumer" => ConsumerConfig {
         /// The consumer group. Its offsets are in Kafka: another service can take over with it.
         "group_id" => group_id: String = Text(formats::name), default "telegram-notification";
-        /// Where to begin without a committed offset: `earliest`, `latest` or `none` (that partition
-        /// stops, with an error, until an offset is committed and the service restarted).
+        /// Where to begin without a committed offset: `earliest`, `latest` or `none` (the service
+        /// ends with an error that names the partition, as Java's client does).
         /// Kafka's default is latest. Ours isn't: it would lose the payments made before the
         /// first start, or after the committed offsets expired.
         "auto_offset_reset" => auto_offset_reset: AutoOffsetReset = RESETS, default "earliest";

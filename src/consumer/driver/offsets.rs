@@ -42,8 +42,13 @@ impl Driver {
     fn stop_without_offset(&mut self, asked: &[Incarnation]) {
         for Incarnation { partition: tp, .. } in asked {
             self.positions.stop(tp);
-            let text = format!("{tp}: no offset to begin at, and auto.offset.reset is none");
-            let error = Error::new(ErrorKind::Usage, text);
+            let text = format!(
+                "{tp}: group {} has no committed offset that is still there, and \
+                 auto.offset.reset is none: commit one (kafka-consumer-groups --reset-offsets), \
+                 or begin at the earliest or latest",
+                self.config.group_id
+            );
+            let error = Error::new(ErrorKind::NoOffset, text);
             self.ahead
                 .push_back(Event::PartitionFailed(tp.clone(), error));
         }
