@@ -13,7 +13,7 @@ use crate::engine::DrainSummary;
 ///
 /// # Errors
 ///
-/// What kept it from starting, or ended it.
+/// What kept it from starting, or ended it, or what was not committed at the end.
 pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode, Error> {
     let stop = shutdown::signals()?;
     let mut stop = std::pin::pin!(stop);
@@ -39,6 +39,9 @@ pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode
         pass.as_text()
     };
     let printed = print(&text);
+    if let Some(error) = outcome.failure() {
+        return Err(error);
+    }
     Ok(if summary.interrupted || summary.stuck > 0 {
         ExitCode::FAILURE
     } else {

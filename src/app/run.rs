@@ -12,7 +12,7 @@ use crate::Error;
 ///
 /// # Errors
 ///
-/// What kept it from starting, or ended it.
+/// What kept it from starting, or ended it, or what was not committed at the end.
 pub(super) async fn execute(config: Config, _args: &RunArgs) -> Result<ExitCode, Error> {
     let stop = shutdown::signals()?;
     let mut stop = std::pin::pin!(stop);
@@ -32,5 +32,5 @@ pub(super) async fn execute(config: Config, _args: &RunArgs) -> Result<ExitCode,
         drain_permanent = drain.permanent,
         "stopped"
     );
-    Ok(ExitCode::SUCCESS)
+    outcome.failure().map_or(Ok(ExitCode::SUCCESS), Err)
 }

@@ -6,7 +6,6 @@ mod offsets;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -25,9 +24,6 @@ use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 use fetching::BrokerState;
 
-/// How long leaving the group may take: the session timeout does the same later.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// What the application asks of the driver.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -36,7 +32,7 @@ pub(super) enum Command {
     Pause(Vec<TopicPartition>),
     Resume(Vec<TopicPartition>),
     Seek(TopicPartition, i64),
-    Close(oneshot::Sender<()>),
+    Close(oneshot::Sender<Result<(), Error>>),
 }
 
 /// What a request brought.
@@ -116,15 +112,15 @@ impl Driver {
             }
         };
         drop(events);
-        self.leave().await;
+        let left = self.leave().await;
         if let Some(reply) = closed {
-            let _ = reply.send(());
+            let _ = reply.send(left);
         }
     }
 
     /// The application takes no more events: it has closed or dropped its handle, and what it
     /// asked for before that is still to be done.
-    fn last_commands(&mut self) -> Option<oneshot::Sender<()>> {
+    fn last_commands(&mut self) -> Option<oneshot::Sender<Result<(), Error>>> {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Close(reply) => return Some(reply),
@@ -135,26 +131,13 @@ impl Driver {
     }
 
     /// Leaves the group, once what is to be committed is.
-    async fn leave(self) {
-        let mut group = self.group;
+    async fn leave(self) -> Result<(), Error> {
         // Half-done, they may hold what the leaving needs.
         drop(self.under_way);
         // Whoever waits for events learns that there are no more before the leaving is done.
         drop(self.events);
         // An application that closes is done with all it had.
-        group.leave();
-        let left = async {
-            loop {
-                match group.next().await {
-                    GroupEvent::Left => break,
-                    GroupEvent::Revoke(partitions) => group.revoked(&partitions),
-                    _ => {}
-                }
-            }
-        };
-        if tokio::time::timeout(LEAVE_TIMEOUT, left).await.is_err() {
-            tracing::debug!("the group was left without the coordinator's answer");
-        }
+        self.group.leave().await
     }
 
     fn handle_command(&mut self, command: Command) {
@@ -186,7 +169,7 @@ impl Driver {
                 self.ahead.push_back(Event::Lost(partitions));
             }
             GroupEvent::Failed(error) => self.fail(error),
-            GroupEvent::Left => {}
+            GroupEvent::Left(_) => {}
         }
     }
 

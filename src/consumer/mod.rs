@@ -182,17 +182,23 @@ impl Consumer {
         self.command(Command::Seek(partition, offset));
     }
 
-    /// Leaves the group and ends, once the commits made before are done, within 5 seconds. A static member does not leave: it may come back within its
-    /// session timeout and keep its partitions (KIP-345).
+    /// Leaves the group and ends, once the commits made before are done, within 5 seconds. A
+    /// static member does not leave: it may come back within its session timeout and keep its
+    /// partitions (KIP-345).
+    ///
+    /// # Errors
+    ///
+    /// Why the group was not left, as where the coordinator does not answer: the partitions are
+    /// nobody's until the session ends. The consumer has ended all the same.
     ///
     /// # Cancel safety
     ///
     /// When dropped, the leaving goes on.
-    pub async fn close(self) {
+    pub async fn close(self) -> Result<(), Error> {
         let (reply, done) = oneshot::channel();
         self.command(Command::Close(reply));
         drop(self.events);
-        let _ = done.await;
+        done.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// A driver that has ended needs no command: the next event tells why.

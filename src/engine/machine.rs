@@ -9,6 +9,7 @@ use super::effect::{
     Ticket,
 };
 use super::gate::Gate;
+use super::lane::Lane;
 use super::lanes::Lanes;
 use super::report::{Report, Totals};
 use super::{Config, RecordSource};
@@ -85,6 +86,13 @@ impl<S: RecordSource> Engine<S> {
     /// These partitions are another's already: all they hold is dropped, nothing is committed.
     /// No [`Effect::Revoked`] follows for them, even where they were being revoked.
     pub fn handle_lost(&mut self, path: Path, partitions: &[TopicPartition], now: Moment) {
+        for tp in partitions {
+            let lane = self.lanes(path).get(tp);
+            if let Some(next_offset) = lane.and_then(Lane::unacknowledged) {
+                let place = self.lanes(path).place(tp);
+                self.report(Report::Uncommitted { place, next_offset });
+            }
+        }
         self.lanes(path).lose(partitions);
         self.settle(now);
     }

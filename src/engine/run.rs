@@ -4,10 +4,13 @@
 //! shared and nothing is locked; each has its own deadline, so the loop never waits for one.
 
 mod log;
+mod outcome;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use outcome::Outcome;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -19,8 +22,8 @@ use crate::cluster::{Client, Metadata, OffsetAt};
 use crate::consumer::{CommitOffset, Consumer, Event, FetchedRecords};
 use crate::engine::timing::OnceAMinute;
 use crate::engine::{
-    CommitFailure, CommitFailureKind, Config, Destination, DrainSummary, Effect, Engine,
-    ForwardFailure, Moment, Path, RecordSource, Report, Ticket, Totals,
+    CommitFailure, CommitFailureKind, Config, Destination, Effect, Engine, ForwardFailure, Moment,
+    Path, RecordSource, Ticket,
 };
 use crate::producer::{Producer, ProducerRecord};
 use crate::sink::{Failure, Verdict};
@@ -65,19 +68,6 @@ pub struct Service<H> {
     pub handler: Arc<H>,
     /// Where to forward to.
     pub topics: Topics,
-}
-
-/// What an engine has done when it ends.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// The main path's sums.
-    pub main: Totals,
-    /// The drain's sums.
-    pub drain: Totals,
-    /// The last pass of the drain.
-    pub last_pass: Option<DrainSummary>,
-    /// The dead-letter partitions that were this member's at any time.
-    pub drained: BTreeSet<TopicPartition>,
 }
 
 /// An answer to one of the engine's effects.
@@ -174,6 +164,7 @@ impl<H: Handler> Work<H> {
         outcome.drain = self.engine.totals(Path::Drain);
         let consumers = [self.service.main, self.service.drain];
         let leaving = consumers.into_iter().flatten().map(Consumer::close);
+        // Where a group is not left, its driver has told, and nothing is lost by it.
         futures_util::future::join_all(leaving).await;
         match self.failed.into_iter().flatten().next() {
             Some(error) => Err(error),
@@ -185,9 +176,7 @@ impl<H: Handler> Work<H> {
         let now = moment();
         match event {
             Ok(Event::Assigned(partitions)) => {
-                if path == Path::Drain {
-                    self.outcome.drained.extend(partitions.iter().cloned());
-                }
+                self.outcome.assigned(path, &partitions);
                 self.engine.handle_assigned(path, partitions, now);
             }
             Ok(Event::Revoking(partitions)) => self.engine.handle_revoking(path, partitions, now),
@@ -291,9 +280,7 @@ impl<H: Handler> Work<H> {
                 self.begin(async move { Done::Probed(handler.probe().await) });
             }
             Effect::Report(report) => {
-                if let Report::DrainFinished(summary) = &report {
-                    self.outcome.last_pass = Some(*summary);
-                }
+                self.outcome.note(&report);
                 log::log(&report);
             }
             Effect::Stopped => {}

@@ -5,6 +5,7 @@
 //! long as a rebalance takes, and would hold up heartbeats and commits behind them.
 
 mod commits;
+mod leaving;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,8 +18,8 @@ use crate::clock::{now, sleep_until};
 use crate::cluster::{Channel, Client, Metadata};
 use crate::group::assignor::PartitionCounts;
 use crate::group::membership::{
-    Attempt, CommitStamp, Config, Effect, GroupFailure, JoinAnswer, Membership, RequestError,
-    SyncAnswer,
+    Attempt, CommitStamp, Config, Effect, Ending, GroupFailure, JoinAnswer, Membership,
+    RequestError, SyncAnswer,
 };
 pub(crate) use crate::group::requests::Found;
 use crate::group::requests::Requests;
@@ -33,7 +34,7 @@ pub(crate) enum GroupEvent {
     Revoke(Vec<TopicPartition>),
     Lost(Vec<TopicPartition>),
     Failed(Error),
-    Left,
+    Left(Ending),
 }
 
 /// An answer to one of the machine's effects.
@@ -126,15 +127,6 @@ impl GroupDriver {
         self.requests(&self.control).committed(partitions)
     }
 
-    /// Leaves; [`GroupEvent::Left`] follows. Who leaves is done with what was to be revoked, once
-    /// the commits made before are.
-    pub(crate) fn leave(&mut self) {
-        self.machine.handle_leave(now());
-        if let Some((_, left)) = &mut self.revoking {
-            left.clear();
-        }
-    }
-
     /// Takes note of the cluster's present topics.
     pub(crate) fn handle_metadata(&mut self, metadata: &Metadata) {
         let counts = metadata.partition_counts();
@@ -206,10 +198,7 @@ impl GroupDriver {
                 self.events.push_back(GroupEvent::Lost(partitions));
             }
             Effect::Failed(failure) => self.events.push_back(GroupEvent::Failed(failed(failure))),
-            Effect::Left => {
-                tracing::info!(group = %self.group, "group left");
-                self.events.push_back(GroupEvent::Left);
-            }
+            Effect::Left(ending) => self.events.push_back(GroupEvent::Left(ending)),
         }
     }
 

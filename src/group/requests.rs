@@ -133,7 +133,10 @@ impl Requests {
         let request = LeaveGroupRequest::default()
             .with_group_id(group_id(&self.group))
             .with_members(vec![member]);
-        checked(self.call(&request, leave.timeout).await?.error_code)
+        let answer = self.call(&request, leave.timeout).await?;
+        checked(answer.error_code)?;
+        let mut members = answer.members.iter();
+        members.try_for_each(|member| checked(member.error_code))
     }
 
     /// Commits; the first refusal of a partition counts for all, and one that the answer leaves

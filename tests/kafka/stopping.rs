@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
+use crate::support::cluster::Cluster;
+use crate::support::notifier::Setup;
 use crate::support::payments::{is_retry, payment, record, text, texts};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
-use crate::support::telegram::{Answer, Sent};
+use crate::support::telegram::{Answer, Sent, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_signal_stops_in_order(Kafka),
@@ -16,6 +18,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_send_that_takes_too_long_is_given_up_and_sent_again(Kafka),
     a_record_in_backoff_is_left_for_the_next_start(Kafka),
     a_held_or_stopped_line_stops_in_order(Kafka),
+    a_stop_without_the_broker_names_what_is_not_committed(Kafka) within 300,
+    a_static_member_stops_and_stays(Kafka),
     a_second_signal_ends_at_once(Kafka),
     a_signal_while_connecting_ends(Kafka),
     a_stopped_drain_says_that_it_is_not_done(Kafka),
@@ -132,6 +136,67 @@ async fn a_held_or_stopped_line_stops_in_order() {
         assert_eq!(texts(&stage.sent(3)), [text(1), text(1), text(2)]);
         stage.committed(&[(0, 2)]).await;
     }
+}
+
+async fn a_stop_without_the_broker_names_what_is_not_committed() {
+    let cluster = Cluster::start(1, &[]).await;
+    let telegram = Telegram::start().await;
+    let setup = Setup::new(&cluster, &telegram)
+        .set("NOTIFIER_DRAIN_ENABLED", "false")
+        .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "15000")
+        .set("NOTIFIER_CONSUMER_SHUTDOWN_TIMEOUT", "1s");
+    let (topic, group) = (&setup.source, &setup.group);
+    cluster.create_topic(topic, 3, &[]).await;
+    telegram.answer(|call| call.nth == 0, Answer::Held);
+    cluster.produce(topic, &[record(1)]).await;
+    let mut notifier = setup.run();
+    telegram.wait_for(1).await;
+    cluster.kill(1).await;
+    notifier.process().terminate();
+    notifier.wait_for_log("stopping").await;
+    telegram.release();
+    let status = notifier.process().ended().await;
+    let log = notifier.log();
+    assert_eq!(status.code(), Some(1), "{log:#?}");
+    let last = log.last().map_or("", |line| line);
+    let lost = format!("may be delivered again: {topic}-0 before offset 1");
+    assert!(last.contains("ERROR") && last.contains(&lost), "{log:#?}");
+    let left = format!("group {group} not left: no answer from the coordinator within 5s");
+    assert!(log.iter().any(|line| line.contains(&left)), "{log:#?}");
+    assert!(
+        !log.iter().any(|line| line.contains("group left")),
+        "{log:#?}"
+    );
+
+    // What it told is so.
+    cluster.restart(1).await;
+    cluster.wait_for_committed(group, topic, &[]).await;
+    let mut next = setup.run();
+    telegram.wait_for(2).await;
+    cluster.wait_for_committed(group, topic, &[(0, 1)]).await;
+    assert!(next.shut_down().await.success());
+    assert_eq!(texts(&telegram.sent()), [text(1), text(1)]);
+}
+
+async fn a_static_member_stops_and_stays() {
+    let stage = Stage::new()
+        .await
+        .without_drain()
+        .set("NOTIFIER_KAFKA_GROUP_INSTANCE_ID", "notifier-1");
+    stage.publish(&[record(1)]).await;
+    let log = stage
+        .run_until(async |_| {
+            stage.telegram.wait_for(1).await;
+        })
+        .await;
+    stage.committed(&[(0, 1)]).await;
+    assert_eq!(stage.cluster.members(&stage.setup.group).await.len(), 1);
+    let told = |text| log.iter().any(|line| line.contains(text));
+    assert!(
+        told("static member stays until its session ends"),
+        "{log:#?}"
+    );
+    assert!(!told("group left"), "{log:#?}");
 }
 
 async fn a_second_signal_ends_at_once() {

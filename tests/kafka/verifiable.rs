@@ -237,7 +237,7 @@ async fn a_member_that_closes_instead_of_revoking_leaves_at_once() {
     while !matches!(leaver.next().await.unwrap(), Event::Assigned(_)) {}
     let heir = cluster.our_consumer(&topic, &topic, &[]);
     while !matches!(leaver.next().await.unwrap(), Event::Revoking(_)) {}
-    leaver.close().await;
+    leaver.close().await.unwrap();
     heir.wait_for_owned(2).await;
 }
 

@@ -152,6 +152,15 @@ fn a_lost_partition_commits_and_forwards_nothing() {
 }
 
 #[test]
+fn a_partition_is_lost_with_what_is_not_committed_and_that_is_told() {
+    let mut rig = Rig::main(Config::default(), &[0]);
+    rig.plain(Main, 0, &[0]);
+    rig.verdict(1, Delivered);
+    assert_eq!(rig.lost(Main, 0), ["Uncommitted 0=1"]);
+    assert_eq!(rig.lost(Main, 0), NONE);
+}
+
+#[test]
 fn a_partition_lost_while_it_is_revoked_is_answered_no_more() {
     let mut rig = Rig::main(
         Config {

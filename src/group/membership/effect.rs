@@ -50,7 +50,20 @@ pub enum Effect {
     /// [`handle_leave`](super::Membership::handle_leave).
     Failed(GroupFailure),
     /// The membership has ended as asked. The last effect.
+    Left(Ending),
+}
+
+/// How a membership has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The coordinator has taken the member out of the group.
     Left,
+    /// A static member does not leave: its partitions wait for it until its session ends (KIP-345).
+    Stays,
+    /// The coordinator was not told, or did not agree: its member stays until the session ends.
+    NotLeft(RequestError),
+    /// There was no membership: the member never joined, or was removed, or its session was over.
+    NoMember,
 }
 
 /// A JoinGroup request. Those fields that never change (the group's id) are not repeated here.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::effect::{Attempt, Effect, HeartbeatRequest, RequestError};
+use super::effect::{Attempt, Effect, Ending, HeartbeatRequest, RequestError};
 use super::remedy::Remedy;
 use super::state::State;
 use super::timer::Timer;
@@ -102,7 +102,7 @@ impl Membership {
     pub(super) fn end_session(&mut self, now: Instant) {
         self.forget_generation();
         if self.state == State::Leaving {
-            return self.finish_leaving();
+            return self.finish_leaving(Ending::NoMember);
         }
         self.set_state(State::Unjoined);
         self.lose_coordinator(now);
@@ -115,7 +115,7 @@ impl Membership {
             self.member_id.clear();
         }
         if self.state == State::Leaving {
-            return self.finish_leaving();
+            return self.finish_leaving(Ending::NoMember);
         }
         self.set_state(State::Unjoined);
         self.retry_soon(now);

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::effect::{Attempt, Effect, LeaveRequest, RequestError};
+use super::effect::{Attempt, Effect, Ending, LeaveRequest, RequestError};
+use super::remedy::Remedy;
 use super::state::State;
 use super::{Membership, Step};
 
@@ -16,7 +17,7 @@ impl Membership {
     pub fn handle_leave(&mut self, now: Instant) {
         match self.state {
             State::Leaving | State::Left => return,
-            State::Fatal => return self.finish_leaving(),
+            State::Fatal => return self.finish_leaving(Ending::NoMember),
             _ => self.set_state(State::Leaving),
         }
         self.pending = None;
@@ -33,9 +34,11 @@ impl Membership {
             self.revoke(all, now);
             return self.proceed(now);
         }
-        let is_static = self.config.instance_id.is_some();
-        if is_static || self.member_id.is_empty() || !self.coordinator_known {
-            return self.finish_leaving();
+        if self.config.instance_id.is_some() || !self.coordinator_known {
+            return self.finish_leaving(self.unasked(RequestError::Disconnected));
+        }
+        if self.member_id.is_empty() {
+            return self.finish_leaving(Ending::NoMember);
         }
         self.hush();
         let attempt = self.start(Step::Leave, now);
@@ -48,16 +51,36 @@ impl Membership {
     }
 
     /// Answers [`Effect::Leave`]. Nothing is tried again: the session timeout does the same.
-    pub fn handle_leave_answer(&mut self, attempt: Attempt, _answer: Result<(), RequestError>) {
+    pub fn handle_leave_answer(&mut self, attempt: Attempt, answer: Result<(), RequestError>) {
         if self.take_pending(Step::Leave, attempt).is_some() {
-            self.finish_leaving();
+            self.finish_leaving(match answer {
+                Ok(()) => Ending::Left,
+                Err(error) if error.remedy() == Remedy::ForgetMember => Ending::NoMember,
+                Err(error) => Ending::NotLeft(error),
+            });
         }
     }
 
-    pub(super) fn finish_leaving(&mut self) {
+    /// Leaving has taken too long: it ends as it is.
+    pub fn handle_leave_timeout(&mut self) {
+        if self.state == State::Leaving {
+            self.finish_leaving(self.unasked(RequestError::Timeout));
+        }
+    }
+
+    /// How it ends where the coordinator was not asked, or has not answered.
+    fn unasked(&self, error: RequestError) -> Ending {
+        match &self.config.instance_id {
+            _ if self.member_id.is_empty() => Ending::NoMember,
+            Some(_) => Ending::Stays,
+            None => Ending::NotLeft(error),
+        }
+    }
+
+    pub(super) fn finish_leaving(&mut self, ending: Ending) {
         self.forget_generation();
         self.timers.stop_all();
         self.set_state(State::Left);
-        self.effects.push_back(Effect::Left);
+        self.effects.push_back(Effect::Left(ending));
     }
 }

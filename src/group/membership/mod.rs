@@ -299,7 +299,7 @@ impl Membership {
     fn fail_with(&mut self, code: Option<ErrorCode>, message: String) {
         self.forget_generation();
         if self.state == State::Leaving {
-            return self.finish_leaving();
+            return self.finish_leaving(Ending::NoMember);
         }
         self.timers.stop_all();
         self.set_state(State::Fatal);

@@ -41,7 +41,7 @@ pub(crate) async fn consume(
             });
         }
     }
-    consumer.close().await;
+    consumer.close().await.expect("the coordinator answers");
     consumed
 }
 

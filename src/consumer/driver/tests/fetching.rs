@@ -222,6 +222,6 @@ async fn a_broker_of_the_oldest_version_is_spoken_to() {
     until(&mut consumer, |event| matches!(event, Event::Revoking(_))).await;
     consumer.revoked(&[tp(0)]);
     until(&mut consumer, |event| matches!(event, Event::Assigned(_))).await;
-    consumer.close().await;
+    consumer.close().await.unwrap();
     assert_eq!(brokers.count(ApiKey::LeaveGroup), 1);
 }

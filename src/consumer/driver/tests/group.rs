@@ -1,6 +1,8 @@
 //! Membership: commits, revocations, leaving.
 
-use kafka_protocol::messages::{ApiKey, FindCoordinatorResponse, OffsetCommitResponse};
+use kafka_protocol::messages::{
+    ApiKey, FindCoordinatorResponse, LeaveGroupResponse, OffsetCommitResponse,
+};
 
 use super::broker::{Brokers, commit_answer, committed_in};
 use super::*;
@@ -36,7 +38,7 @@ async fn commits_arrive_in_order_and_a_passing_refusal_does_not_reorder_them() {
     }
     assert_eq!(brokers.state().commits, [(0, 1), (0, 2), (0, 3)]);
     assert_eq!(brokers.count(ApiKey::OffsetCommit), 5);
-    in_time(consumer.close()).await;
+    in_time(consumer.close()).await.unwrap();
 }
 
 #[tokio::test]
@@ -154,8 +156,47 @@ async fn closing_with_a_revocation_unanswered_leaves_at_once() {
     brokers.state().heartbeat = ErrorCode::REBALANCE_IN_PROGRESS.0;
     until(&mut consumer, |event| matches!(event, Event::Revoking(_))).await;
     let closing = tokio::time::timeout(Duration::from_secs(3), consumer.close());
-    closing.await.expect("held up by the revocation");
+    closing.await.expect("held up by the revocation").unwrap();
     assert_eq!(brokers.count(ApiKey::LeaveGroup), 1);
+}
+
+#[tokio::test]
+async fn closing_tells_that_the_coordinator_did_not_answer() {
+    let brokers = Brokers::start(1, 1).await;
+    let consumer = joined(&brokers, config()).await;
+    brokers.hook(|call| (call.api == ApiKey::LeaveGroup).then_some(testing::Reply::Nothing));
+    // Nothing but time passes from here on.
+    tokio::time::pause();
+    let error = in_time(consumer.close()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let told = error.to_string();
+    assert!(told.contains("group g not left"), "{told}");
+    assert!(told.contains("within 5s"), "{told}");
+}
+
+#[tokio::test]
+async fn closing_tells_that_the_coordinator_refused() {
+    let brokers = Brokers::start(1, 1).await;
+    let consumer = joined(&brokers, config()).await;
+    brokers.hook(|call| {
+        let refusal = LeaveGroupResponse::default();
+        let refusal = refusal.with_error_code(ErrorCode::NOT_COORDINATOR.0);
+        (call.api == ApiKey::LeaveGroup).then(|| call.answer(&refusal))
+    });
+    let error = in_time(consumer.close()).await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::NOT_COORDINATOR));
+}
+
+#[tokio::test]
+async fn a_static_member_closes_and_stays() {
+    let brokers = Brokers::start(1, 1).await;
+    let member = ConsumerConfig {
+        group_instance_id: Some("i".into()),
+        ..config()
+    };
+    let consumer = joined(&brokers, member).await;
+    in_time(consumer.close()).await.unwrap();
+    assert_eq!(brokers.count(ApiKey::LeaveGroup), 0);
 }
 
 #[tokio::test]
@@ -165,7 +206,7 @@ async fn closing_with_a_revocation_unanswered_commits_what_was_asked_for_before(
     brokers.state().heartbeat = ErrorCode::REBALANCE_IN_PROGRESS.0;
     until(&mut consumer, |event| matches!(event, Event::Revoking(_))).await;
     let commits = [1, 2, 3].map(|next| consumer.commit(offset(0, next)));
-    in_time(consumer.close()).await;
+    in_time(consumer.close()).await.unwrap();
     for commit in commits {
         in_time(commit).await.unwrap();
     }
@@ -182,7 +223,7 @@ async fn closing_returns_when_the_group_is_left_whatever_waits() {
         let consumer = joined(&brokers, config()).await;
         testing::until(|| brokers.count(ApiKey::Fetch) > 1).await;
         drop(consumer.commit(offset(0, 1)));
-        in_time(consumer.close()).await;
+        in_time(consumer.close()).await.unwrap();
         assert_eq!(brokers.count(ApiKey::LeaveGroup), 1, "round {round}");
         assert_eq!(brokers.state().committed.get(&0), Some(&1), "round {round}");
     }
@@ -217,7 +258,7 @@ async fn a_failure_is_told_again_and_again_and_what_is_owned_can_still_be_commit
     assert_eq!(again.code(), error.code());
     in_time(consumer.commit(offset(0, 3))).await.unwrap();
     assert_eq!(brokers.state().committed[&0], 3);
-    in_time(consumer.close()).await;
+    in_time(consumer.close()).await.unwrap();
     assert_eq!(brokers.count(ApiKey::LeaveGroup), 1);
 }
 
@@ -235,7 +276,7 @@ async fn a_forbidden_group_ends_it_by_name_and_closing_returns() {
     assert!(error.to_string().contains('g'), "{error}");
     let refused = in_time(consumer.commit(offset(0, 1))).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::ILLEGAL_GENERATION));
-    in_time(consumer.close()).await;
+    in_time(consumer.close()).await.unwrap();
 }
 
 #[tokio::test]

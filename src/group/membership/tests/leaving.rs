@@ -1,5 +1,9 @@
 use super::*;
 
+fn left(ending: Ending) -> Effect {
+    Effect::Left(ending)
+}
+
 #[test]
 fn leaving_gives_up_commits_and_tells_the_coordinator() {
     let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
@@ -31,7 +35,7 @@ fn leaving_gives_up_commits_and_tells_the_coordinator() {
     member.advance(3 * SECOND);
     assert_eq!(member.effects(), [], "nothing goes on beside it");
     member.machine.handle_leave_answer(leave.attempt, Ok(()));
-    assert_eq!(member.effects(), [Effect::Left]);
+    assert_eq!(member.effects(), [left(Ending::Left)]);
     assert_eq!(
         (member.state(), member.machine.poll_timeout()),
         (State::Left, None)
@@ -42,7 +46,7 @@ fn leaving_gives_up_commits_and_tells_the_coordinator() {
 fn a_static_member_stops_without_leaving() {
     let mut member = Member::stable_static(&[]);
     member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
+    assert_eq!(member.effects(), [left(Ending::Stays)]);
 }
 
 #[test]
@@ -51,7 +55,7 @@ fn leaving_before_joining_ends_at_once() {
     member.machine.handle_start(member.now);
     member.effects();
     member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
+    assert_eq!(member.effects(), [left(Ending::NoMember)]);
 }
 
 #[test]
@@ -79,7 +83,10 @@ fn leaving_ends_with_the_session() {
     member.machine.handle_leave(member.now);
     member.effects();
     member.advance(7 * SECOND);
-    assert_eq!(member.effects(), [Effect::Lost(tps(&[0])), Effect::Left]);
+    assert_eq!(
+        member.effects(),
+        [Effect::Lost(tps(&[0])), left(Ending::NoMember)]
+    );
 }
 
 #[test]
@@ -124,7 +131,7 @@ fn a_failed_member_can_still_leave() {
     member.beat(Err(RequestError::Code(ErrorCode::FENCED_INSTANCE_ID)));
     member.effects();
     member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
+    assert_eq!(member.effects(), [left(Ending::NoMember)]);
 }
 
 #[test]
@@ -133,10 +140,63 @@ fn leaving_without_an_id_or_a_coordinator_tells_nobody() {
     member.start();
     member.take_join();
     member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
+    assert_eq!(member.effects(), [left(Ending::NoMember)]);
 
     let mut member = Member::stable(&[Assignor::Range], &[]);
     member.beat(Err(RequestError::Disconnected));
     member.machine.handle_leave(member.now);
-    assert_eq!(member.effects(), [Effect::Left]);
+    assert_eq!(
+        member.effects(),
+        [left(Ending::NotLeft(RequestError::Disconnected))]
+    );
+}
+
+#[test]
+fn the_answer_decides_whether_the_group_was_left() {
+    let ending = |answer| {
+        let mut member = Member::stable(&[Assignor::Range], &[]);
+        member.machine.handle_leave(member.now);
+        let Some(Effect::Leave(leave)) = member.effect() else {
+            panic!("the coordinator is not told")
+        };
+        member.machine.handle_leave_answer(leave.attempt, answer);
+        member.effects()
+    };
+    assert_eq!(ending(Ok(())), [left(Ending::Left)]);
+    let unknown = RequestError::Code(ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(ending(Err(unknown)), [left(Ending::NoMember)]);
+    for error in [
+        RequestError::Timeout,
+        RequestError::Disconnected,
+        RequestError::Code(ErrorCode::NOT_COORDINATOR),
+    ] {
+        let not_left = left(Ending::NotLeft(error.clone()));
+        assert_eq!(ending(Err(error)), [not_left]);
+    }
+}
+
+#[test]
+fn a_leave_that_takes_too_long_ends_as_it_is() {
+    let ending = |mut member: Member| {
+        member.machine.handle_leave(member.now);
+        member.effects();
+        member.machine.handle_leave_timeout();
+        assert_eq!(member.machine.poll_timeout(), None);
+        member.effects()
+    };
+    let not_left = Ending::NotLeft(RequestError::Timeout);
+    let lost = Effect::Lost(tps(&[0]));
+    let owner = Member::stable(&[Assignor::Range], &[0]);
+    assert_eq!(ending(owner), [lost.clone(), left(not_left)]);
+    let owner = Member::stable_static(&[0]);
+    assert_eq!(ending(owner), [lost, left(Ending::Stays)]);
+}
+
+#[test]
+fn a_membership_that_has_ended_times_out_no_more() {
+    let mut member = Member::stable_static(&[]);
+    member.machine.handle_leave(member.now);
+    member.effects();
+    member.machine.handle_leave_timeout();
+    assert_eq!(member.effects(), []);
 }

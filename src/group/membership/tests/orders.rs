@@ -247,7 +247,7 @@ impl Model {
                 assert!(self.owned.is_empty());
                 return false;
             }
-            Effect::Left => {
+            Effect::Left(_) => {
                 assert!(self.owned.is_empty());
                 self.ended = true;
                 return false;
