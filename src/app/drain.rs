@@ -7,9 +7,22 @@ use super::config::Config;
 use super::service::{Paths, assemble};
 use super::{print, shutdown};
 use crate::Error;
-use crate::engine::DrainSummary;
+use crate::engine::{DrainSummary, Totals};
 
-/// Drains once and prints what was done. Fails where the pass was ended early, or a partition was stuck.
+/// What a pass has done that never began.
+const NOT_BEGUN: DrainSummary = DrainSummary {
+    totals: Totals {
+        sent: 0,
+        delivered: 0,
+        dead_lettered: 0,
+        permanent: 0,
+    },
+    interrupted: true,
+    stuck: 0,
+};
+
+/// Drains once and prints what was done. Fails where the pass was ended early,
+/// as by a Kafka that gives no answer, or a partition was stuck.
 ///
 /// # Errors
 ///
@@ -24,10 +37,8 @@ pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode
     let (service, engine) = assembled?;
     let all = usize::try_from(engine.dead_letter_partitions).unwrap_or(0);
     let outcome = service.run(engine, stop).await?;
-    let Some(summary) = outcome.last_pass else {
-        tracing::error!("the pass was stopped before it began");
-        return Ok(ExitCode::FAILURE);
-    };
+    let failure = outcome.failure();
+    let summary = outcome.last_pass.unwrap_or(NOT_BEGUN);
     let pass = Pass {
         summary,
         partitions: outcome.drained.len(),
@@ -39,14 +50,11 @@ pub(super) async fn execute(config: Config, args: &DrainArgs) -> Result<ExitCode
         pass.as_text()
     };
     let printed = print(&text);
-    if let Some(error) = outcome.failure() {
-        return Err(error);
+    match failure {
+        Some(error) => Err(error),
+        None if summary.interrupted || summary.stuck > 0 => Ok(ExitCode::FAILURE),
+        None => Ok(printed),
     }
-    Ok(if summary.interrupted || summary.stuck > 0 {
-        ExitCode::FAILURE
-    } else {
-        printed
-    })
 }
 
 /// What was done, and to how many of the dead-letter topic's partitions: beside a running service
@@ -64,7 +72,8 @@ impl Pass {
             "sent {}: delivered {}, put back {}, permanent {}\n",
             totals.sent, totals.delivered, totals.dead_lettered, totals.permanent
         );
-        if self.partitions < self.all {
+        let began = self.partitions > 0 || !self.summary.interrupted;
+        if began && self.partitions < self.all {
             let (partitions, all) = (self.partitions, self.all);
             text += &format!(
                 "drained {partitions} of {all} partitions: the others are another member's\n"
@@ -98,7 +107,6 @@ impl Pass {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Totals;
 
     fn pass(stuck: usize) -> Pass {
         let summary = DrainSummary {
@@ -111,6 +119,21 @@ mod tests {
             partitions: 3,
             all: 3,
         }
+    }
+
+    #[test]
+    fn a_pass_that_never_began_says_so_and_no_more() {
+        let pass = Pass {
+            summary: NOT_BEGUN,
+            partitions: 0,
+            all: 3,
+        };
+        assert_eq!(
+            pass.as_text(),
+            "sent 0: delivered 0, put back 0, permanent 0\nended early: dead letters may be left\n"
+        );
+        let json = pass.as_json();
+        assert!(json.contains("\"interrupted\":true"), "{json}");
     }
 
     #[test]

@@ -254,6 +254,7 @@ fn engine_config(config: &Config, paths: Paths, counts: &Counts) -> engine::Conf
         },
         delays: config.drain.delays.clone(),
         one_shot: paths == Paths::OneDrain,
+        answer_timeout: config.kafka.default_api_timeout,
     };
     let rate = config.telegram.rate.map(|rate| engine::Rate {
         messages: rate.messages,

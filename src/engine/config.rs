@@ -72,6 +72,8 @@ pub struct DrainConfig {
     pub delays: Vec<Duration>,
     /// Ends the engine after one pass; a sink that is down ends the pass too.
     pub one_shot: bool,
+    /// How long a one-shot drain waits for what only Kafka can give, before it ends without.
+    pub answer_timeout: Duration,
 }
 
 impl Default for DrainConfig {
@@ -82,6 +84,7 @@ impl Default for DrainConfig {
             mode: DrainMode::UntilEmpty,
             delays: Vec::new(),
             one_shot: false,
+            answer_timeout: Duration::from_secs(60),
         }
     }
 }

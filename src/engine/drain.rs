@@ -13,8 +13,10 @@ use std::time::Instant;
 
 use super::RecordSource;
 use super::config::{DrainConfig, DrainMode};
+use super::lane::Lane;
 use super::lanes::Lanes;
-use super::report::{DrainSummary, Totals};
+use super::report::{DrainSummary, Report, Totals};
+use super::silence::{Awaited, Silence};
 use super::timing::{MIN_WAIT, after};
 use crate::wire::TopicPartition;
 
@@ -27,6 +29,9 @@ const MOST_FAILED_FORWARDS: u32 = 5;
 pub(super) struct Drain {
     pub(super) config: DrainConfig,
     phase: Phase,
+    /// Partitions went, and the group has not shared them out anew.
+    unassigned: bool,
+    silence: Silence,
 }
 
 #[derive(Debug)]
@@ -64,16 +69,33 @@ struct Part {
 impl Drain {
     pub(super) fn new(config: DrainConfig) -> Self {
         Self {
+            silence: Silence::new(config.answer_timeout),
             config,
             phase: Phase::Waiting,
+            unassigned: false,
         }
     }
 
-    /// The group has given out its partitions: the first pass may begin.
-    pub(super) fn assigned(&mut self, now: Instant) {
-        if matches!(self.phase, Phase::Waiting) {
-            self.phase = Phase::Resting(now);
+    /// The group has given out its partitions: the first pass may begin. What a pass knew of them
+    /// was of an earlier time.
+    pub(super) fn assigned(&mut self, partitions: &[TopicPartition], now: Instant) {
+        self.unassigned = false;
+        self.heard();
+        match &mut self.phase {
+            Phase::Waiting => self.phase = Phase::Resting(now),
+            Phase::Pass(pass) => pass.parts.retain(|tp, _| !partitions.contains(tp)),
+            Phase::Resting(_) | Phase::Over => {}
         }
+    }
+
+    /// Partitions go, and the group is about to share them out anew.
+    pub(super) fn unassigned(&mut self) {
+        self.unassigned = true;
+    }
+
+    /// Something of Kafka has come.
+    pub(super) fn heard(&mut self) {
+        self.silence.broken();
     }
 
     /// Begins a pass if it is time to.
@@ -151,6 +173,7 @@ impl Drain {
 
     /// Records came: an end that was seen before is one no more.
     pub(super) fn records(&mut self, tp: &TopicPartition) {
+        self.heard();
         if let Some(part) = self.part(tp) {
             part.end_seen = None;
             part.unreadable = false;
@@ -161,6 +184,7 @@ impl Drain {
     /// knows of a later end, which is to be asked for again: either this one is of some time
     /// ago, or the topic was made again or cut off, and the later end is no more.
     pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) -> bool {
+        self.heard();
         let mode = self.config.mode;
         let Some(part) = self.part(tp) else {
             return false;
@@ -184,13 +208,14 @@ impl Drain {
 
     /// The end offset that was asked for.
     pub(super) fn end_offset(&mut self, tp: &TopicPartition, end: i64) {
+        self.heard();
         if let Some(part) = self.part(tp) {
             part.end.get_or_insert(end);
         }
     }
 
     /// Finishes the parts whose partitions hold nothing more, or can't go on; true once all are
-    /// finished.
+    /// finished. A one-shot pass goes on with what a rebalance brings: there is no later one.
     pub(super) fn is_complete<S: RecordSource>(&mut self, lanes: &Lanes<S>) -> bool {
         let Phase::Pass(pass) = &mut self.phase else {
             return false;
@@ -209,7 +234,42 @@ impl Drain {
             part.finished =
                 part.stuck || lane.is_none_or(|lane| lane.is_idle() && part.reached_end(mode));
         }
-        pass.parts.values().all(|part| part.finished)
+        let all_here = !(one_shot && self.unassigned);
+        all_here && pass.parts.values().all(|part| part.finished)
+    }
+
+    /// Tells, in a one-shot drain, that Kafka has been silent for too long.
+    pub(super) fn silence<S: RecordSource>(
+        &mut self,
+        lanes: &Lanes<S>,
+        now: Instant,
+    ) -> Option<Report> {
+        let awaited = self.awaited(lanes).filter(|_| self.config.one_shot);
+        let waited = self.silence.too_long(awaited.is_some(), now)?;
+        awaited.map(|awaited| Report::KafkaSilent { awaited, waited })
+    }
+
+    /// What is awaited that only Kafka can give. The sink may take its time.
+    fn awaited<S: RecordSource>(&self, lanes: &Lanes<S>) -> Option<Awaited> {
+        let pass = match &self.phase {
+            Phase::Waiting => return Some(Awaited::Assignment),
+            Phase::Pass(pass) => pass,
+            Phase::Resting(_) | Phase::Over => return None,
+        };
+        let mut open = pass.parts.iter().filter(|(_, part)| !part.finished);
+        let any = |test: fn(&Lane<S>) -> bool| lanes.iter().any(|(_, lane)| test(lane));
+        if self.unassigned && !any(Lane::is_leaving) {
+            Some(Awaited::Assignment)
+        } else if open.clone().any(|(_, part)| part.end.is_none()) {
+            Some(Awaited::EndOffsets)
+        } else if any(|lane| lane.uncommitted().is_some()) {
+            Some(Awaited::Commit)
+        } else if any(Lane::is_forwarding) {
+            Some(Awaited::Forward)
+        } else {
+            let starved = open.any(|(tp, _)| lanes.get(tp).is_some_and(Lane::is_idle));
+            starved.then_some(Awaited::Records)
+        }
     }
 
     /// Ends the pass, if there is one; the next one begins after the interval.
@@ -232,11 +292,11 @@ impl Drain {
         })
     }
 
-    /// When the next pass begins.
+    /// When the next pass begins, or Kafka has been silent for too long.
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self.phase {
             Phase::Resting(until) => Some(until),
-            _ => None,
+            _ => self.silence.timeout(),
         }
     }
 }

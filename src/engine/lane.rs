@@ -193,6 +193,11 @@ impl<S: RecordSource> Lane<S> {
         }
     }
 
+    /// True while a record is to be forwarded.
+    pub(super) fn is_forwarding(&self) -> bool {
+        matches!(self.head, Head::Forwarding(..) | Head::Unforwarded(..))
+    }
+
     /// How often in a row the record that is to be forwarded could not be.
     pub(super) fn failed_forwards(&self) -> u32 {
         match &self.head {

@@ -68,10 +68,10 @@ impl<S: RecordSource> Engine<S> {
         if self.life != Life::Running {
             return;
         }
-        self.lanes(path).assign(partitions);
         if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
-            drain.assigned(now.at);
+            drain.assigned(&partitions, now.at);
         }
+        self.lanes(path).assign(partitions);
         self.settle(now);
     }
 
@@ -80,6 +80,10 @@ impl<S: RecordSource> Engine<S> {
     pub fn handle_revoking(&mut self, path: Path, partitions: Vec<TopicPartition>, now: Moment) {
         let timeout = self.config.revoke_timeout;
         self.lanes(path).leave(partitions, timeout, true, now.at);
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.unassigned();
+            drain.heard();
+        }
         self.settle(now);
     }
 
@@ -94,6 +98,9 @@ impl<S: RecordSource> Engine<S> {
             }
         }
         self.lanes(path).lose(partitions);
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.unassigned();
+        }
         self.settle(now);
     }
 
@@ -152,6 +159,9 @@ impl<S: RecordSource> Engine<S> {
         now: Moment,
     ) {
         if let Some(place) = self.forwards.remove(&ticket) {
+            if result.is_ok() {
+                self.heard(place.path);
+            }
             self.forwarded(ticket, &place, result, now);
             self.settle(now);
         }
@@ -180,8 +190,9 @@ impl<S: RecordSource> Engine<S> {
         result: Result<(), CommitFailure>,
         now: Moment,
     ) {
-        let lanes = self.lanes(path);
         let Err(failure) = result else {
+            self.heard(path);
+            let lanes = self.lanes(path);
             lanes.commits.succeeded();
             for (tp, next) in offsets {
                 if let Some(lane) = lanes.get_mut(&tp) {
@@ -190,6 +201,7 @@ impl<S: RecordSource> Engine<S> {
             }
             return;
         };
+        let lanes = self.lanes(path);
         if failure.kind == CommitFailureKind::Fenced {
             for (tp, _) in offsets {
                 if let Some(lane) = lanes.get_mut(&tp).filter(|lane| lane.is_leaving()) {
@@ -199,6 +211,13 @@ impl<S: RecordSource> Engine<S> {
         }
         if let Some(report) = lanes.commits.failed(path, failure, now.at) {
             self.report(report);
+        }
+    }
+
+    /// Kafka has taken what a path had for it.
+    fn heard(&mut self, path: Path) {
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.heard();
         }
     }
 

@@ -33,6 +33,7 @@ mod policy;
 mod report;
 pub mod run;
 mod settle;
+mod silence;
 mod task;
 mod timing;
 mod work;
@@ -52,6 +53,7 @@ pub use effect::{
 pub use machine::Engine;
 pub use pace::Rate;
 pub use report::{DrainSummary, Report, Totals};
+pub use silence::Awaited;
 
 use crate::wire::batch::Record;
 

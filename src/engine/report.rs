@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effect::{Destination, Path, Place};
+use super::silence::Awaited;
 use crate::sink::Failure;
 
 /// An event in the engine's life, for the log. None is made per record that goes well; those
@@ -34,6 +35,13 @@ pub enum Report {
     DrainStarted,
     /// A pass of the drain is over.
     DrainFinished(DrainSummary),
+    /// Kafka has not given for too long what a one-shot drain needs: the pass ends without.
+    KafkaSilent {
+        /// What was awaited.
+        awaited: Awaited,
+        /// How long nothing has come.
+        waited: Duration,
+    },
     /// A partition can't go on: its record can't be forwarded, or its bytes can't be read.
     /// Nothing is skipped; other partitions go on.
     PartitionStuck {
@@ -121,7 +129,8 @@ impl Totals {
 pub struct DrainSummary {
     /// The sums of this pass; `dead_lettered` counts what was put back for another try.
     pub totals: Totals,
-    /// True where a shutdown, or in a one-shot drain a sink that is down, ended the pass early.
+    /// True where a shutdown, or in a one-shot drain a sink that is down or a Kafka that gives
+    /// no answer, ended the pass early.
     pub interrupted: bool,
     /// The partitions whose dead letters could not all be handled: one could not be read, or in
     /// a one-shot drain not be forwarded.

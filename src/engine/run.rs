@@ -106,6 +106,7 @@ impl<H: Handler> Service<H> {
             under_way: FuturesUnordered::new(),
             failed: [None, None],
             failing: HashMap::new(),
+            without_ends: OnceAMinute::default(),
             outcome: Outcome::default(),
         };
         work.run(shutdown).await;
@@ -121,6 +122,8 @@ struct Work<H> {
     failed: [Option<Error>; 2],
     /// When a person was last told of a partition that can't be read.
     failing: HashMap<TopicPartition, OnceAMinute>,
+    /// When a person was last told of end offsets that can't be looked up.
+    without_ends: OnceAMinute,
     outcome: Outcome,
 }
 
@@ -134,6 +137,8 @@ impl<H: Handler> Work<H> {
             .client
             .track([&topics.dead_letter, &topics.permanent]);
         self.count_partitions(&metadata.borrow_and_update().clone());
+        // A wait for what may never come begins here.
+        self.engine.handle_timeout(moment());
         while !self.carry_out_effects() {
             let timeout = self.engine.poll_timeout().map(Instant::from_std);
             tokio::select! {
@@ -217,7 +222,9 @@ impl<H: Handler> Work<H> {
             Done::Committed(ticket, result) => self.engine.handle_committed(ticket, result, now),
             Done::EndOffsets(_, Ok(ends)) => self.engine.handle_end_offsets(&ends, now),
             Done::EndOffsets(partitions, Err(error)) => {
-                tracing::warn!(%error, "end offsets can't be looked up; asking again");
+                if self.without_ends.tell(now.at) {
+                    tracing::warn!(%error, "end offsets can't be looked up; asking again");
+                }
                 self.ask_end_offsets(partitions, ASK_AGAIN);
             }
             Done::Probed(result) => self.engine.handle_probe(result, now),

@@ -26,6 +26,7 @@ impl<S: RecordSource> Engine<S> {
             }
         }
         self.end_pass(now);
+        self.end_silence(now);
         for path in PATHS {
             self.complain(path, now);
             self.give_up(path, now);
@@ -83,6 +84,19 @@ impl<S: RecordSource> Engine<S> {
                 self.stop(now);
             }
         } else if one_shot && self.gate.is_stopped() {
+            self.stop(now);
+        }
+    }
+
+    /// Ends a one-shot drain that waits for Kafka in vain.
+    fn end_silence(&mut self, now: Moment) {
+        let Some(drain) = &mut self.drain else {
+            return;
+        };
+        if self.life == Life::Running
+            && let Some(report) = drain.silence(&self.drained, now.at)
+        {
+            self.report(report);
             self.stop(now);
         }
     }

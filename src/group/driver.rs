@@ -6,6 +6,7 @@
 
 mod commits;
 mod leaving;
+mod trouble;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -26,6 +27,7 @@ use crate::group::requests::Requests;
 use crate::wire::TopicPartition;
 use crate::{Error, ErrorKind};
 use commits::Commit;
+use trouble::Trouble;
 
 /// What the membership tells the consumer.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct GroupDriver {
     /// Oldest first; only the first is under way, so that commits arrive in order.
     commits: VecDeque<Box<Commit>>,
     committing: bool,
+    /// With the coordinator, from when it is sought until it has taken what it was sought for.
+    trouble: Trouble,
 }
 
 impl GroupDriver {
@@ -82,6 +86,7 @@ impl GroupDriver {
             revoking: None,
             commits: VecDeque::new(),
             committing: false,
+            trouble: Trouble::default(),
         }
     }
 
@@ -207,6 +212,7 @@ impl GroupDriver {
     }
 
     fn find_coordinator(&mut self, attempt: Attempt) {
+        self.trouble.begin(now());
         let (client, group) = (self.client.clone(), self.group.clone());
         let timeout = client.config().request_timeout;
         self.begin(async move {
@@ -230,6 +236,7 @@ impl GroupDriver {
 
     fn handle_answer(&mut self, answer: Answer) {
         let now = now();
+        self.watch(&answer, now);
         match answer {
             Answer::Coordinator(attempt, found) => {
                 if let Ok(node) = found {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::cluster::Cluster;
+use crate::support::notifier::{Notifier, Setup};
 use crate::support::payments::{is_about, is_retry, payment, record, retry_text, texts};
 use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
-use crate::support::telegram::Answer;
+use crate::support::telegram::{Answer, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
     the_membership_is_kept_between_drains(Kafka),
@@ -20,6 +22,8 @@ pub(crate) const TESTS: &[Test] = tests![
     a_drain_commits_record_by_record(Kafka),
     the_markers_of_transactions_hold_nothing_up(Kafka),
     a_drain_beside_a_static_member_leaves_it_in_place(Kafka),
+    a_drain_ends_where_kafka_goes_away(Kafka) within 300,
+    a_drain_that_gets_no_partitions_ends(Kafka) within 300,
 ];
 
 async fn the_membership_is_kept_between_drains() {
@@ -244,4 +248,85 @@ async fn a_drain_beside_a_static_member_leaves_it_in_place() {
         .await;
     assert_eq!(sent as u64, partitions + 1);
     assert!(notifier.shut_down().await.success());
+}
+
+async fn a_drain_ends_where_kafka_goes_away() {
+    let away = Away::set().await;
+    let (cluster, telegram, setup) = (&away.cluster, &away.telegram, &away.setup);
+    telegram.answer(|_| true, Answer::Held);
+    cluster.produce(&setup.dead_letter, &[record(1)]).await;
+    let mut drain = setup.start(&["drain", "--json"]);
+    telegram.wait_for(1).await;
+    cluster.kill(1).await;
+    telegram.release();
+    let (told, printed) = away.ends(&mut drain).await;
+    assert!(
+        told.contains("waited for the acknowledgement of a commit"),
+        "{told}"
+    );
+    let twice = format!(
+        "may be delivered again: {}-0 before offset 1",
+        setup.dead_letter
+    );
+    assert!(told.contains(&twice), "{told}");
+    assert_eq!(
+        (&printed["sent"], &printed["delivered"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+async fn a_drain_that_gets_no_partitions_ends() {
+    let away = Away::set().await;
+    let setup = &away.setup;
+    // The group waits for a member that is gone without a word.
+    let mut gone = setup.run();
+    gone.wait_for_log("drain finished").await;
+    gone.kill().await;
+    let mut drain = setup.start(&["drain", "--json"]);
+    let (told, printed) = away.ends(&mut drain).await;
+    assert!(told.contains("waited for the group's assignment"), "{told}");
+    assert_eq!(
+        (&printed["sent"], &printed["partitions"]),
+        (&json!(0), &json!(0))
+    );
+}
+
+/// A cluster of its own, that a drain waits for no longer than three seconds.
+struct Away {
+    cluster: Cluster,
+    telegram: Telegram,
+    setup: Setup,
+}
+
+impl Away {
+    async fn set() -> Self {
+        let cluster = Cluster::start(1, &[]).await;
+        let telegram = Telegram::start().await;
+        let setup = Setup::new(&cluster, &telegram)
+            .set("NOTIFIER_KAFKA_DEFAULT_API_TIMEOUT_MS", "3000")
+            .set("NOTIFIER_CONSUMER_SHUTDOWN_TIMEOUT", "1s");
+        for topic in setup.topics() {
+            cluster.create_topic(topic, 3, &[]).await;
+        }
+        Self {
+            cluster,
+            telegram,
+            setup,
+        }
+    }
+
+    /// Waits for the drain's end; its last word, and what it printed.
+    async fn ends(&self, drain: &mut Notifier) -> (String, Value) {
+        let status = drain.process().ended().await;
+        let log = drain.log();
+        assert_eq!(status.code(), Some(1), "{log:#?}");
+        let printed = log.iter().find(|line| line.starts_with('{'));
+        let printed = printed.unwrap_or_else(|| panic!("nothing printed: {log:#?}"));
+        let printed: Value = serde_json::from_str(printed).expect("it prints JSON");
+        assert_eq!(printed["interrupted"], true, "{printed}");
+        let mut errors = log.iter().filter(|line| line.contains("ERROR"));
+        let told = errors.next_back().map_or("", |line| line);
+        assert!(told.contains("nothing came from Kafka for 3s"), "{log:#?}");
+        (told.to_owned(), printed)
+    }
 }

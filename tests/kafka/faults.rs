@@ -90,6 +90,7 @@ async fn a_cluster_gone_beyond_the_session_is_consumed_again() {
     let cluster = Cluster::start(1, &[]).await;
     let telegram = Telegram::start().await;
     let setup = Setup::new(&cluster, &telegram)
+        .set("NOTIFIER_KAFKA_REQUEST_TIMEOUT_MS", "4000")
         .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "4000")
         .set("NOTIFIER_KAFKA_HEARTBEAT_INTERVAL_MS", "300");
     let (topic, group) = (&setup.source, &setup.group);
@@ -100,7 +101,10 @@ async fn a_cluster_gone_beyond_the_session_is_consumed_again() {
     cluster.wait_for_commits(group, topic, 30).await;
     cluster.kill(1).await;
     notifier.wait_for_log("partitions lost").await;
+    let told = notifier.wait_for_log("coordinator is out of reach").await;
+    assert!(told.contains("WARN") && told.contains("group="), "{told}");
     cluster.restart(1).await;
+    notifier.wait_for_log("coordinator is back").await;
     cluster.produce(topic, &payments(30..60, 3)).await;
     assert_once_each(&telegram.wait_for_payments(0..60).await, 60);
     cluster.wait_for_commits(group, topic, 60).await;

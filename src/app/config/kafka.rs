@@ -34,6 +34,10 @@ table! {
         "client.id" => client_id: String = Text(formats::name), default "payment-notifier";
         /// How long an answer is waited for, in milliseconds.
         "request.timeout.ms" => request_timeout: Duration = millis(1), default "30000";
+        /// How long the `drain` command waits for something to come from Kafka, in milliseconds,
+        /// before it ends with an error; the service waits as long as it takes. To be longer
+        /// where another member of the drain's group takes longer to give up partitions.
+        "default.api.timeout.ms" => default_api_timeout: Duration = millis(1), default "60000";
         /// How long connecting may take, in milliseconds.
         "socket.connection.setup.timeout.ms" => connection_setup_timeout: Duration = millis(1), default "10000";
         /// The pause before a lost connection is made again, in milliseconds.

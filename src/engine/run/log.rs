@@ -39,6 +39,9 @@ pub(super) fn log(report: &Report) {
                 "drain finished"
             );
         }
+        Report::KafkaSilent { awaited, waited } => {
+            tracing::warn!(%awaited, ?waited, "nothing comes from Kafka; ending the drain");
+        }
         Report::PartitionStuck { place, message } => {
             tracing::error!(path = %place.path, partition = %place.tp, message, "partition stuck; nothing is skipped");
         }

@@ -1,8 +1,9 @@
 //! What an engine has done when it ends, and what it has left undone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use crate::engine::{DrainSummary, Path, Place, Report, Totals};
+use crate::engine::{Awaited, DrainSummary, Path, Place, Report, Totals};
 use crate::wire::TopicPartition;
 use crate::{Error, ErrorKind};
 
@@ -20,19 +21,27 @@ pub struct Outcome {
     /// What was done and is not known to be committed, each with the offset that was to be. Where
     /// a late commit did not arrive all the same, the partition's next owner handles it again.
     pub uncommitted: BTreeMap<Place, i64>,
+    /// What a one-shot drain waited for in vain, and how long.
+    pub silence: Option<(Awaited, Duration)>,
 }
 
 impl Outcome {
     /// Why this is no end in order, where it is none.
     pub fn failure(&self) -> Option<Error> {
-        let mut places = self.uncommitted.iter().map(|(place, next)| {
-            let Place { path, tp } = place;
-            format!("{tp} before offset {next} ({path})")
+        let silence = self.silence.map(|(awaited, waited)| {
+            format!("nothing came from Kafka for {waited:.0?}: waited for {awaited}")
         });
-        let first = places.next()?;
-        let places = places.fold(first, |all, place| all + ", " + &place);
-        let text = format!("not known to be committed, and may be delivered again: {places}");
-        Some(Error::new(ErrorKind::Timeout, text))
+        let uncommitted = (!self.uncommitted.is_empty()).then(|| {
+            let places = self
+                .uncommitted
+                .iter()
+                .map(|(Place { path, tp }, next)| format!("{tp} before offset {next} ({path})"));
+            let places: Vec<_> = places.collect();
+            let places = places.join(", ");
+            format!("not known to be committed, and may be delivered again: {places}")
+        });
+        let texts: Vec<_> = silence.into_iter().chain(uncommitted).collect();
+        (!texts.is_empty()).then(|| Error::new(ErrorKind::Timeout, texts.join("; ")))
     }
 
     /// The group has given out its partitions anew: what could not be committed before has an
@@ -50,6 +59,7 @@ impl Outcome {
             Report::Uncommitted { place, next_offset } => {
                 self.uncommitted.insert(place.clone(), *next_offset);
             }
+            Report::KafkaSilent { awaited, waited } => self.silence = Some((*awaited, *waited)),
             _ => {}
         }
     }
@@ -76,6 +86,20 @@ mod tests {
             "not known to be committed, and may be delivered again: \
              pay-0 before offset 7 (main), pay-2 before offset 9 (drain)"
         );
+    }
+
+    #[test]
+    fn what_was_awaited_is_named_before_what_that_left_undone() {
+        let mut outcome = Outcome::default();
+        outcome.note(&Report::KafkaSilent {
+            awaited: Awaited::Commit,
+            waited: Duration::from_millis(60_004),
+        });
+        let told = |outcome: &Outcome| outcome.failure().unwrap().to_string();
+        let silence = "nothing came from Kafka for 60s: waited for the acknowledgement of a commit";
+        assert_eq!(told(&outcome), silence);
+        outcome.note(&uncommitted(Path::Drain, 2, 9));
+        assert!(told(&outcome).starts_with(&format!("{silence}; not known")));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn config(seed: u64) -> Config {
             max_retries: rng.u32(0..=3),
             mode: *pick(&mut rng, &[DrainMode::UntilEmpty, DrainMode::Snapshot]),
             delays: delays[..rng.usize(0..=3)].to_vec(),
-            one_shot: false,
+            ..DrainConfig::default()
         }),
         ..Config::default()
     }

@@ -279,6 +279,7 @@ fn report_line(report: Report) -> String {
             };
             format!("DrainFinished {sent}: {delivered} {dead_lettered} {permanent}{cut}{stuck}")
         }
+        Report::KafkaSilent { awaited, waited } => format!("KafkaSilent {awaited:?} {waited:?}"),
         Report::PartitionStuck { place, message } => {
             format!("PartitionStuck {} {message}", place.tp.partition)
         }

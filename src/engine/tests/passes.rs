@@ -315,3 +315,136 @@ fn no_interval_is_no_busy_loop() {
     assert_eq!(rig.effects().len(), 2);
     assert_eq!(rig.wait_ms(), Some(100));
 }
+
+fn one_shot() -> DrainConfig {
+    DrainConfig {
+        one_shot: true,
+        answer_timeout: Duration::from_secs(60),
+        ..DrainConfig::default()
+    }
+}
+
+#[test]
+fn one_shot_does_not_wait_for_an_assignment_for_ever() {
+    let mut rig = Rig::new(Config {
+        drain: Some(one_shot()),
+        ..Config::default()
+    });
+    assert_eq!(rig.after_ms(0), NONE);
+    assert_eq!(rig.wait_ms(), Some(60_000));
+    assert_eq!(rig.after_ms(59_999), NONE);
+    assert_eq!(rig.after_ms(1), ["KafkaSilent Assignment 60s", "stopped"]);
+}
+
+#[test]
+fn one_shot_does_not_wait_for_end_offsets_for_ever() {
+    let mut rig = Rig::new(Config {
+        drain: Some(one_shot()),
+        ..Config::default()
+    });
+    rig.assigned(Drain, &[0, 1]);
+    rig.effects();
+    rig.after_ms(30_000);
+    // Of one partition they come, and the other's are waited for as long again.
+    assert_eq!(rig.ends(&[(0, 0)]), NONE);
+    assert_eq!(rig.wait_ms(), Some(60_000));
+    assert_eq!(
+        rig.after_ms(60_000),
+        [
+            "KafkaSilent EndOffsets 60s",
+            "DrainFinished 0: 0 0 0 interrupted",
+            "stopped"
+        ]
+    );
+}
+
+#[test]
+fn one_shot_does_not_wait_for_a_commit_for_ever() {
+    let mut rig = Rig::drain(one_shot(), &[0]);
+    rig.plain(Drain, 0, &[0]);
+    rig.verdict(1, Delivered);
+    for failed in 0..2 {
+        rig.not_committed(2 + failed, CommitFailureKind::Retriable);
+        rig.after_ms(29_000);
+    }
+    assert_eq!(rig.wait_ms(), Some(2_000), "a failure is no answer");
+    assert_eq!(rig.after_ms(2_000), ["KafkaSilent Commit 60s"]);
+    assert_eq!(
+        rig.after_ms(15_000),
+        [
+            "Uncommitted 0=1",
+            "DrainFinished 1: 1 0 0 interrupted",
+            "stopped"
+        ]
+    );
+}
+
+#[test]
+fn one_shot_does_not_wait_for_records_for_ever() {
+    let mut rig = Rig::drain(one_shot(), &[0]);
+    rig.after_ms(50_000);
+    rig.plain(Drain, 0, &[0]);
+    rig.verdict(1, Delivered);
+    rig.committed(2);
+    let ended = [
+        "KafkaSilent Records 60s",
+        "DrainFinished 1: 1 0 0 interrupted",
+        "stopped",
+    ];
+    assert_eq!(rig.after_ms(60_000), ended);
+}
+
+#[test]
+fn one_shot_does_not_wait_for_a_forward_for_ever() {
+    let mut rig = Rig::drain(one_shot(), &[0]);
+    rig.records(Drain, 0, [dead_letter(0, "3")]);
+    assert_eq!(rig.after_ms(60_000), ["KafkaSilent Forward 60s"]);
+    let ended = [
+        "GaveUp 0@0",
+        "DrainFinished 0: 0 0 0 interrupted",
+        "stopped",
+    ];
+    assert_eq!(rig.after_ms(10_000), ended);
+}
+
+#[test]
+fn one_shot_waits_for_a_sink_as_long_as_that_takes() {
+    let mut rig = Rig::drain(one_shot(), &[0]);
+    rig.plain(Drain, 0, &[0]);
+    assert_eq!(rig.after_ms(59_000), NONE, "being sent");
+    rig.verdict(1, retry_after(3_600));
+    assert_eq!(rig.wait_ms(), Some(3_600_000), "no look at the clock");
+    assert_eq!(rig.after_ms(3_600_000), ["send 2 drain 0@0 retry 1"]);
+}
+
+#[test]
+fn one_shot_goes_on_with_what_a_rebalance_leaves_it() {
+    let mut rig = Rig::drain(one_shot(), &[0, 1]);
+    assert_eq!(rig.revoking(Drain, &[0, 1]), ["revoked drain 0 1"]);
+    rig.assigned(Drain, &[1]);
+    assert_eq!(rig.effects(), ["ends of 1"]);
+    rig.ends(&[(1, 0)]);
+    assert_eq!(rig.end(1, 0), ["DrainFinished 0: 0 0 0", "stopped"]);
+}
+
+#[test]
+fn one_shot_that_lost_its_session_has_not_drained() {
+    let mut rig = Rig::drain(one_shot(), &[0]);
+    rig.after_ms(45_000);
+    assert_eq!(rig.lost(Drain, 0), NONE);
+    assert_eq!(
+        rig.after_ms(15_000),
+        [
+            "KafkaSilent Assignment 60s",
+            "DrainFinished 0: 0 0 0 interrupted",
+            "stopped"
+        ]
+    );
+}
+
+#[test]
+fn a_service_waits_for_kafka_as_long_as_that_takes() {
+    let mut rig = Rig::drain(DrainConfig::default(), &[0]);
+    assert_eq!(rig.wait_ms(), None);
+    assert_eq!(rig.after_ms(3_600_000), NONE);
+}
