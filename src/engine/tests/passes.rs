@@ -421,6 +421,7 @@ fn one_shot_waits_for_a_sink_as_long_as_that_takes() {
 fn one_shot_goes_on_with_what_a_rebalance_leaves_it() {
     let mut rig = Rig::drain(one_shot(), &[0, 1]);
     assert_eq!(rig.revoking(Drain, &[0, 1]), ["revoked drain 0 1"]);
+    assert_eq!(rig.after_ms(3_000), NONE, "the group is rebalancing");
     rig.assigned(Drain, &[1]);
     assert_eq!(rig.effects(), ["ends of 1"]);
     rig.ends(&[(1, 0)]);
