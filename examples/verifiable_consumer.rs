@@ -124,6 +124,13 @@ impl Member {
                 self.tell_batch()?;
                 self.disown(&lost)?;
             }
+            Event::Reset(partition, _) => {
+                self.tell_batch()?;
+                self.uncommitted.remove(&partition);
+                if self.owned.insert(partition.clone()) {
+                    tell("partitions_assigned", facts::partitions([&partition]))?;
+                }
+            }
             Event::Records(records) => self.take(records).await?,
             Event::EndOfPartition(..) => {}
             Event::PartitionFailed(partition, error) => note(format_args!("{partition}: {error}"))?,

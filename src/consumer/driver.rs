@@ -4,7 +4,7 @@
 mod fetching;
 mod offsets;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -18,6 +18,7 @@ use crate::cluster::{Channel, Client, Metadata};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::FetchAnswer;
 use crate::consumer::positions::{Fetched, Incarnation, Positions, Stage};
+use crate::consumer::told::Told;
 use crate::consumer::{CommitOffset, Event};
 use crate::group::driver::{Found, GroupDriver, GroupEvent};
 use crate::wire::{ErrorCode, TopicPartition};
@@ -46,14 +47,14 @@ pub(super) struct Driver {
     client: Client,
     config: Arc<ConsumerConfig>,
     group: GroupDriver,
-    commands: mpsc::UnboundedReceiver<Command>,
-    events: mpsc::Sender<Result<Event, Error>>,
+    commands: mpsc::UnboundedReceiver<(u64, Command)>,
+    events: mpsc::Sender<Result<(u64, Event), Error>>,
     metadata: watch::Receiver<Arc<Metadata>>,
     channel: Channel,
     positions: Positions,
     brokers: HashMap<i32, BrokerState>,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
-    ahead: VecDeque<Event>,
+    told: Told,
     topic_ids: HashMap<Arc<str>, [u8; 16]>,
     failure: Option<Error>,
     /// The application was told of a failure: all that is left to do is commit and leave.
@@ -64,8 +65,8 @@ impl Driver {
     pub(super) fn new(
         client: Client,
         config: ConsumerConfig,
-        commands: mpsc::UnboundedReceiver<Command>,
-        events: mpsc::Sender<Result<Event, Error>>,
+        commands: mpsc::UnboundedReceiver<(u64, Command)>,
+        events: mpsc::Sender<Result<(u64, Event), Error>>,
     ) -> Self {
         client.track(&config.topics);
         let membership = config.membership(client.config(), fastrand::u64(..));
@@ -80,7 +81,7 @@ impl Driver {
             positions: Positions::default(),
             brokers: HashMap::new(),
             under_way: FuturesUnordered::new(),
-            ahead: VecDeque::new(),
+            told: Told::default(),
             topic_ids: HashMap::new(),
             failure: None,
             failed: false,
@@ -96,8 +97,8 @@ impl Driver {
             let timeout = self.next_timeout(now);
             tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(Command::Close(reply)) => break Some(reply),
-                    Some(command) => self.handle_command(command),
+                    Some((_, Command::Close(reply))) => break Some(reply),
+                    Some((seen, command)) => self.handle_command(seen, command),
                     None => break None,
                 },
                 event = self.group.next() => self.handle_group(event),
@@ -121,10 +122,10 @@ impl Driver {
     /// The application takes no more events: it has closed or dropped its handle, and what it
     /// asked for before that is still to be done.
     fn last_commands(&mut self) -> Option<oneshot::Sender<Result<(), Error>>> {
-        while let Ok(command) = self.commands.try_recv() {
+        while let Ok((seen, command)) = self.commands.try_recv() {
             match command {
                 Command::Close(reply) => return Some(reply),
-                command => self.handle_command(command),
+                command => self.handle_command(seen, command),
             }
         }
         None
@@ -140,15 +141,36 @@ impl Driver {
         self.group.leave().await
     }
 
-    fn handle_command(&mut self, command: Command) {
+    /// Does what the application asked for when `seen` was the last event it had taken.
+    fn handle_command(&mut self, seen: u64, command: Command) {
         match command {
-            Command::Commit(offsets, reply) => self.group.commit(offsets, reply),
+            Command::Commit(offsets, reply) => self.commit(seen, offsets, reply),
             Command::Revoked(partitions) => self.group.revoked(&partitions),
-            Command::Pause(partitions) => self.positions.pause(&partitions),
-            Command::Resume(partitions) => self.positions.resume(&partitions),
-            Command::Seek(tp, offset) => self.positions.seek(&tp, offset),
-            // Handled where the loop ends.
-            Command::Close(_) => {}
+            Command::Pause(partitions) => self.positions.pause(&self.told.known(partitions, seen)),
+            Command::Resume(partitions) => {
+                self.positions.resume(&self.told.known(partitions, seen));
+            }
+            Command::Seek(tp, offset) if self.told.is_known(&tp, seen) => {
+                self.positions.seek(&tp, offset);
+            }
+            // Closing is handled where the loop ends.
+            Command::Seek(..) | Command::Close(_) => {}
+        }
+    }
+
+    fn commit(
+        &mut self,
+        seen: u64,
+        offsets: Vec<CommitOffset>,
+        reply: oneshot::Sender<Result<(), Error>>,
+    ) {
+        let mut partitions = offsets.iter().map(|offset| &offset.partition);
+        if let Some(tp) = partitions.find(|tp| !self.told.is_known(tp, seen)) {
+            let doing = format!("committing an offset of {tp} as it was");
+            let refused = Error::broker(ErrorCode::ILLEGAL_GENERATION, doing);
+            let _ = reply.send(Err(refused));
+        } else {
+            self.group.commit(offsets, reply);
         }
     }
 
@@ -156,17 +178,17 @@ impl Driver {
         match event {
             GroupEvent::Assigned(partitions) => {
                 self.positions.assign(&partitions);
-                self.ahead.push_back(Event::Assigned(partitions));
+                self.told.announce(Event::Assigned(partitions));
             }
             GroupEvent::Revoke(partitions) if self.failed => self.group.revoked(&partitions),
             GroupEvent::Revoke(partitions) => {
                 // What was fetched and not handed out is the next owner's.
                 self.positions.remove(&partitions);
-                self.ahead.push_back(Event::Revoking(partitions));
+                self.told.announce(Event::Revoking(partitions));
             }
             GroupEvent::Lost(partitions) => {
                 self.positions.remove(&partitions);
-                self.ahead.push_back(Event::Lost(partitions));
+                self.told.announce(Event::Lost(partitions));
             }
             GroupEvent::Failed(error) => self.fail(error),
             GroupEvent::Left(_) => {}
@@ -174,8 +196,8 @@ impl Driver {
     }
 
     /// Control events go first, in order; then records, partitions in turn.
-    fn take_event(&mut self) -> Option<Result<Event, Error>> {
-        if let Some(event) = self.ahead.pop_front() {
+    fn take_event(&mut self) -> Option<Result<(u64, Event), Error>> {
+        if let Some(event) = self.told.next() {
             return Some(Ok(event));
         }
         if let Some(error) = self.failure.take() {
@@ -183,14 +205,16 @@ impl Driver {
             return Some(Err(error));
         }
         let (tp, fetched) = self.positions.next_ready(self.config.max_poll_records)?;
-        Some(Ok(match fetched {
+        let event = match fetched {
             Fetched::Records(records) => Event::Records(records),
             Fetched::End(offset) => Event::EndOfPartition(tp, offset),
-        }))
+        };
+        Some(Ok((self.told.last(), event)))
     }
 
     fn has_event(&self) -> bool {
-        let ready = !self.ahead.is_empty() || self.failure.is_some() || self.positions.has_ready();
+        let announced = self.told.waiting().next().is_some();
+        let ready = announced || self.failure.is_some() || self.positions.has_ready();
         ready && !self.failed
     }
 
@@ -254,13 +278,24 @@ impl Driver {
             let known = self.topic_ids.insert(name.clone(), topic.id);
             if known.is_some_and(|known| known != topic.id) {
                 tracing::warn!(topic = %name, "the topic was deleted and made again");
-                let assigned = self.positions.assigned().filter(|tp| tp.topic == name);
-                for tp in assigned.cloned().collect::<Vec<_>>() {
-                    self.positions.reset(&tp);
-                }
+                self.begin_anew(&name);
             }
         }
         self.group.handle_metadata(&metadata);
+    }
+
+    /// All that is known of a topic's partitions, and all that the application has of them, is
+    /// another topic's. Where they begin is told once it is found.
+    fn begin_anew(&mut self, topic: &Arc<str>) {
+        self.told.end_all(topic);
+        let assigned = self.positions.assigned().filter(|tp| tp.topic == *topic);
+        let assigned: Vec<_> = assigned.cloned().collect();
+        for tp in &assigned {
+            self.positions.made_again(tp);
+        }
+        if !assigned.is_empty() {
+            self.told.announce(Event::Lost(assigned));
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod records;
 pub mod session;
 #[cfg(test)]
 mod testing;
+mod told;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,9 +34,14 @@ pub enum Event {
     /// These partitions are about to go. The application finishes or gives up what it has of
     /// them, commits, and then answers with [`Consumer::revoked`]; the group waits for it.
     Revoking(Vec<TopicPartition>),
-    /// These partitions have gone: another member may have them already, and nothing can be
-    /// committed for them.
+    /// These partitions have gone: another member may have them already, or their topic was
+    /// deleted and made again (KIP-516). Nothing can be committed for them.
     Lost(Vec<TopicPartition>),
+    /// This partition goes on at this offset by `auto.offset.reset`: its topic was made again, or
+    /// ends before the offset that was reached. What the application has of it is of records that
+    /// are no more, and commits of it are refused. The offset is not committed by itself: until
+    /// the application does, a member that begins there may skip records.
+    Reset(TopicPartition, i64),
     /// Records of one partition.
     Records(FetchedRecords),
     /// Everything before this offset, the partition's high watermark, has been handed out.
@@ -50,6 +56,10 @@ pub enum Event {
 ///
 /// A background task keeps the membership and fetches ahead; the application takes [`Event`]s
 /// at its own pace with [`Consumer::next`]. Nothing is committed but by [`Consumer::commit`].
+///
+/// What is asked of a partition is about the partition as the application knew it by the events
+/// it had taken: of one that has meanwhile gone and come back, or was reset, a commit is refused,
+/// and all else does nothing.
 ///
 /// ```no_run
 /// # async fn example(client: payment_notifier::Client) -> Result<(), payment_notifier::Error> {
@@ -74,6 +84,9 @@ pub enum Event {
 ///             consumer.commit(vec![done]).await?;
 ///         }
 ///         Event::Revoking(partitions) => consumer.revoked(&partitions),
+///         Event::Reset(partition, offset) => {
+///             consumer.commit(vec![CommitOffset::new(partition, offset)]).await?;
+///         }
 ///         _ => {}
 ///     }
 /// }
@@ -83,8 +96,10 @@ pub enum Event {
 pub struct Consumer {
     /// Not bounded, as no caller may wait here; the driver takes each one at once, and bounds the
     /// commits that wait for the coordinator itself.
-    commands: mpsc::UnboundedSender<Command>,
-    events: mpsc::Receiver<Result<Event, Error>>,
+    commands: mpsc::UnboundedSender<(u64, Command)>,
+    events: mpsc::Receiver<Result<(u64, Event), Error>>,
+    /// The number of the last event that was taken: what the application knows.
+    seen: u64,
     failed: Option<Error>,
 }
 
@@ -107,6 +122,7 @@ impl Consumer {
         Ok(Self {
             commands,
             events,
+            seen: 0,
             failed: None,
         })
     }
@@ -128,11 +144,16 @@ impl Consumer {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let event = self.events.recv().await.unwrap_or_else(|| Err(closed()));
-        if let Err(error) = &event {
-            self.failed = Some(error.clone());
+        match self.events.recv().await.unwrap_or_else(|| Err(closed())) {
+            Ok((number, event)) => {
+                self.seen = number;
+                Ok(event)
+            }
+            Err(error) => {
+                self.failed = Some(error.clone());
+                Err(error)
+            }
         }
-        event
     }
 
     /// Commits offsets as this member of this generation, so that a member which has lost its
@@ -141,8 +162,8 @@ impl Consumer {
     /// # Errors
     ///
     /// The broker's code: `ILLEGAL_GENERATION`, `UNKNOWN_MEMBER_ID` or `REBALANCE_IN_PROGRESS`
-    /// where the partitions are (or may soon be) another member's, or what kept the coordinator
-    /// from answering.
+    /// where the partitions are (or may soon be) another member's or have begun anew, or what kept
+    /// the coordinator from answering.
     ///
     /// # Cancel safety
     ///
@@ -153,7 +174,8 @@ impl Consumer {
         offsets: Vec<CommitOffset>,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(Command::Commit(offsets, reply));
+        let command = Command::Commit(offsets, reply);
+        let sent = self.commands.send((self.seen, command));
         async move {
             sent.map_err(|_| closed())?;
             answer.await.map_err(|_| closed())?
@@ -203,7 +225,7 @@ impl Consumer {
 
     /// A driver that has ended needs no command: the next event tells why.
     fn command(&self, command: Command) {
-        let _ = self.commands.send(command);
+        let _ = self.commands.send((self.seen, command));
     }
 }
 

@@ -12,8 +12,9 @@
 //!
 //! - An answer counts only if it is of the partition's present incarnation: one that went and came
 //!   back, was sought in or was reset begins anew.
-//! - Records are handed out in order without gaps: a fetch answer that does not begin where the
-//!   partition stands is thrown away.
+//! - Records are handed out in order without gaps, but for what the log itself has lost: a fetch
+//!   answer that does not begin where the partition stands is thrown away.
+//! - A position goes back only where the application is told.
 //! - The bytes held for partitions that are not paused never exceed the budget by more than one
 //!   answer a broker.
 
@@ -55,6 +56,7 @@ struct Position {
     /// The stamp of its last resumption.
     resumed: u64,
     stage: Stage,
+    lost: Lost,
     paused: bool,
     /// How often in a row something failed, and until when it therefore waits.
     failures: u32,
@@ -85,6 +87,17 @@ enum End {
     At(i64, bool),
 }
 
+/// Why the offset is to be found by the reset policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    /// There is no committed one.
+    Never,
+    /// The log does not have this one: it was cut off before it, or begins after it.
+    OutOfRange(i64),
+    /// The topic is another one of the same name.
+    Topic,
+}
+
 /// Which life of a partition an answer is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incarnation {
@@ -104,6 +117,7 @@ impl Positions {
                 incarnation: self.stamp,
                 resumed: self.stamp,
                 stage: Stage::Finding,
+                lost: Lost::Never,
                 paused: false,
                 failures: 0,
                 not_before: None,
@@ -147,18 +161,30 @@ impl Positions {
 
     /// Goes on from another offset; what waits is thrown away.
     pub fn seek(&mut self, tp: &TopicPartition, offset: i64) {
-        self.restart(
-            tp,
-            Stage::Fetching {
-                next_offset: offset,
-            },
-        );
+        let next_offset = offset;
+        if let Some(position) = self.restart(tp, Stage::Fetching { next_offset }) {
+            position.waiting.clear();
+        }
     }
 
-    /// Looks for an offset anew by the reset policy: the position is out of range, or the topic
-    /// is another one of the same name.
-    pub fn reset(&mut self, tp: &TopicPartition) {
-        self.restart(tp, Stage::Resetting);
+    /// Looks for an offset anew by the reset policy: the log does not have the one where the
+    /// partition stands. What waits is still handed out, unless it is found to be no more.
+    pub fn out_of_range(&mut self, tp: &TopicPartition) {
+        let stage = self.partitions.get(tp).map(|position| position.stage);
+        if let Some(Stage::Fetching { next_offset }) = stage
+            && let Some(position) = self.restart(tp, Stage::Resetting)
+        {
+            position.lost = Lost::OutOfRange(next_offset);
+        }
+    }
+
+    /// Looks for an offset anew by the reset policy: the topic is another one of the same name.
+    /// What waits is thrown away.
+    pub fn made_again(&mut self, tp: &TopicPartition) {
+        if let Some(position) = self.restart(tp, Stage::Resetting) {
+            position.lost = Lost::Topic;
+            position.begin_anew();
+        }
     }
 
     /// Waits for the application to seek.
@@ -166,11 +192,11 @@ impl Positions {
         self.restart(tp, Stage::Stopped);
     }
 
-    fn restart(&mut self, tp: &TopicPartition, stage: Stage) {
-        if let Some(position) = self.partitions.get_mut(tp) {
-            self.stamp += 1;
-            position.restart(stage, self.stamp);
-        }
+    fn restart(&mut self, tp: &TopicPartition, stage: Stage) -> Option<&mut Position> {
+        let position = self.partitions.get_mut(tp)?;
+        self.stamp += 1;
+        position.restart(stage, self.stamp);
+        Some(position)
     }
 
     /// The stamp that a fetch which begins now has to be answered with.
@@ -193,17 +219,28 @@ impl Positions {
         .collect()
     }
 
-    /// A question was answered with an offset (`None`: there is no committed one).
-    pub fn found(&mut self, asked: &Incarnation, offset: Option<i64>) {
-        let Some(position) = self.present(asked) else {
-            return;
-        };
+    /// A question was answered with an offset (`None`: there is no committed one). An offset is
+    /// returned where the application is to be told that the partition begins anew there, not
+    /// paused: it lies before what was fetched, or in another topic. What waits is then thrown
+    /// away.
+    pub fn found(&mut self, asked: &Incarnation, offset: Option<i64>) -> Option<i64> {
+        let position = self.present(asked)?;
         position.asked = false;
         position.failures = 0;
-        position.stage = match offset {
-            Some(next_offset) => Stage::Fetching { next_offset },
-            None => Stage::Resetting,
+        let Some(next_offset) = offset else {
+            position.stage = Stage::Resetting;
+            return None;
         };
+        position.stage = Stage::Fetching { next_offset };
+        let begins_anew = match std::mem::replace(&mut position.lost, Lost::Never) {
+            Lost::Never => false,
+            Lost::OutOfRange(stood_at) => next_offset < stood_at,
+            Lost::Topic => true,
+        };
+        begins_anew.then(|| {
+            position.begin_anew();
+            next_offset
+        })
     }
 
     /// A question failed; it may be asked again from a time that depends on how often in a row.
@@ -351,11 +388,16 @@ impl Position {
     fn restart(&mut self, stage: Stage, stamp: u64) {
         self.incarnation = stamp;
         self.stage = stage;
+        self.lost = Lost::Never;
         self.asked = false;
         self.failures = 0;
         self.not_before = None;
-        self.waiting.clear();
         self.end = End::Unheard;
+    }
+
+    fn begin_anew(&mut self) {
+        self.paused = false;
+        self.waiting.clear();
     }
 
     fn take(&mut self, max_records: usize) -> Option<Fetched> {

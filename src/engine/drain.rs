@@ -127,6 +127,13 @@ impl Drain {
         joined
     }
 
+    /// A partition begins anew: what the pass knows of it is so no more, and it joins again.
+    pub(super) fn forget(&mut self, tp: &TopicPartition) {
+        if let Phase::Pass(pass) = &mut self.phase {
+            pass.parts.remove(tp);
+        }
+    }
+
     fn part(&mut self, tp: &TopicPartition) -> Option<&mut Part> {
         match &mut self.phase {
             Phase::Pass(pass) => pass.parts.get_mut(tp),

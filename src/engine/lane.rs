@@ -222,6 +222,11 @@ impl<S: RecordSource> Lane<S> {
         self.done = Some(offset.saturating_add(1));
     }
 
+    /// All before this offset is none of its own, and the group is to know.
+    pub(super) fn begin_at(&mut self, next: i64) {
+        self.done = Some(next);
+    }
+
     /// The next offset to read, where it is to be committed yet.
     pub(super) fn uncommitted(&self) -> Option<i64> {
         self.unacknowledged().filter(|_| !self.forgone)

@@ -96,6 +96,13 @@ impl<S: RecordSource> Lanes<S> {
         }
     }
 
+    /// Adds a partition that begins at an offset which is to be committed.
+    pub(super) fn assign_at(&mut self, tp: TopicPartition, next: i64) {
+        let mut lane = Lane::new(self.path == Path::Drain);
+        lane.begin_at(next);
+        self.map.insert(tp, lane);
+    }
+
     /// Drops partitions as they are.
     pub(super) fn lose(&mut self, partitions: &[TopicPartition]) {
         self.map.retain(|tp, _| !partitions.contains(tp));

@@ -104,6 +104,20 @@ impl<S: RecordSource> Engine<S> {
         self.settle(now);
     }
 
+    /// A partition of the path's consumer goes on at this offset, before what was handed over or
+    /// in another topic of its name. All it holds is dropped, and the offset is committed: what
+    /// the group has may be an offset of before, at which a later owner would skip records.
+    pub fn handle_reset(&mut self, path: Path, tp: TopicPartition, offset: i64, now: Moment) {
+        self.lanes(path).lose(std::slice::from_ref(&tp));
+        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+            drain.forget(&tp);
+        }
+        if self.life == Life::Running {
+            self.lanes(path).assign_at(tp, offset);
+        }
+        self.settle(now);
+    }
+
     /// Records of an assigned partition, in order. A chunk for any other partition is dropped.
     pub fn handle_records(&mut self, path: Path, tp: &TopicPartition, chunk: S, now: Moment) {
         if let Some(lane) = self.lanes(path).get_mut(tp) {

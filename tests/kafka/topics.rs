@@ -8,12 +8,13 @@ use crate::support::payments::payment;
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 use crate::support::stream::{assert_once_each, number, payments};
-use crate::support::telegram::{Answer, Telegram};
+use crate::support::telegram::{Answer, Sent, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
     added_partitions_are_consumed(Kafka),
     a_topic_made_again_is_consumed_from_its_beginning(Kafka),
     a_topic_made_again_unseen_is_consumed_from_its_beginning(Kafka),
+    no_offset_of_a_topic_that_was_made_again_is_committed(Kafka),
     dead_letters_fold_into_too_few_partitions(Kafka),
     too_few_replicas_for_a_dead_letter_stop_its_line(Kafka) within 600,
     a_forbidden_dead_letter_topic_stops_its_line(Kafka),
@@ -51,6 +52,45 @@ async fn a_topic_made_again_unseen_is_consumed_from_its_beginning() {
         notifier.wait_for_log("deleted and made again").await;
     })
     .await;
+}
+
+/// Ten records a partition, then one: what of the old topic is under way or held when the new one
+/// is there counts for nothing in it.
+async fn no_offset_of_a_topic_that_was_made_again_is_committed() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = watchful(Setup::new(cluster, &telegram));
+    let (topic, group) = (&setup.source, &setup.group);
+    telegram.answer_payment(15, Answer::Held);
+    let mut notifier = setup.run();
+    cluster.wait_for_members(group, 1, 3).await;
+    cluster.produce(topic, &payments(0..30, 3)).await;
+    let is_held = |sent: &[Sent]| sent.iter().any(|it| number(it) == 15).then_some(());
+    telegram.wait_until("payment 15", is_held).await;
+
+    notifier.process().pause();
+    delete(cluster, topic).await;
+    cluster.create_topic(topic, 3, &[]).await;
+    cluster.produce(topic, &payments(30..33, 3)).await;
+    notifier.process().resume();
+    notifier.wait_for_log("deleted and made again").await;
+    telegram.release();
+    // The group may have the old topic's until the service begins anew, and never again after.
+    let (mut begun, mut done) = (false, false);
+    while !done {
+        let offsets = cluster.committed(group, topic).await;
+        let possible = offsets.values().all(|next| *next <= 1);
+        assert!(possible || !begun, "{offsets:?}");
+        begun |= possible;
+        done = possible && offsets.values().sum::<i64>() == 3;
+    }
+    let mut sent = telegram.wait_for_payments(30..33).await;
+    assert!(notifier.shut_down().await.success());
+    let offsets = cluster.committed(group, topic).await;
+    assert!(offsets.values().all(|next| *next == 1), "{offsets:?}");
+    sent.retain(|n| *n >= 30);
+    sent.sort_unstable();
+    assert_eq!(sent, [30, 31, 32]);
 }
 
 async fn make_again(

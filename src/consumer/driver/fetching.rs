@@ -147,7 +147,7 @@ impl Driver {
             ErrorCode::NONE => {}
             ErrorCode::OFFSET_OUT_OF_RANGE => {
                 tracing::warn!(partition = %tp, offset = answer.asked_offset, "offset out of range");
-                return self.positions.reset(&tp);
+                return self.positions.out_of_range(&tp);
             }
             code if code_may_pass(code) => {
                 tracing::debug!(partition = %tp, %code, "fetch refused");
@@ -167,8 +167,8 @@ impl Driver {
             let text = format!("{tp}: the records from offset {stuck_at} on can't be read");
             let error = Error::caused(ErrorKind::Protocol, text, error);
             let told = |event: &Event| matches!(event, Event::PartitionFailed(it, _) if *it == tp);
-            if !self.ahead.iter().any(told) {
-                self.ahead.push_back(Event::PartitionFailed(tp, error));
+            if !self.told.waiting().any(told) {
+                self.told.announce(Event::PartitionFailed(tp, error));
             }
         }
     }

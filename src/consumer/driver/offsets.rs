@@ -49,8 +49,8 @@ impl Driver {
                 self.config.group_id
             );
             let error = Error::new(ErrorKind::NoOffset, text);
-            self.ahead
-                .push_back(Event::PartitionFailed(tp.clone(), error));
+            self.told
+                .announce(Event::PartitionFailed(tp.clone(), error));
         }
     }
 
@@ -60,7 +60,11 @@ impl Driver {
         for asked in asked {
             if let Some(offset) = found.offsets.get(&asked.partition) {
                 tracing::debug!(partition = %asked.partition, ?offset, "offset found");
-                self.positions.found(asked, *offset);
+                if let Some(offset) = self.positions.found(asked, *offset) {
+                    let tp = asked.partition.clone();
+                    tracing::warn!(partition = %tp, offset, "partition begins anew");
+                    self.told.announce(Event::Reset(tp, offset));
+                }
             } else {
                 let later = backoff(&self.client);
                 self.positions.not_found(asked, later);

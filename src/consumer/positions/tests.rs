@@ -68,12 +68,64 @@ fn an_answer_to_a_question_before_a_reset_is_stale() {
     let now = Instant::now();
     positions.assign(&[tp(0)]);
     let committed = positions.take_questions(Stage::Finding, now);
-    positions.reset(&tp(0));
+    positions.made_again(&tp(0));
     let reset = positions.take_questions(Stage::Resetting, now);
     positions.found(&committed[0], Some(500));
     assert_eq!(positions.fetchable(now).count(), 0);
-    positions.found(&reset[0], Some(3));
+    assert_eq!(positions.found(&reset[0], Some(3)), Some(3));
     assert_eq!(positions.fetchable(now).collect::<Vec<_>>(), [(&tp(0), 3)]);
+}
+
+/// One partition that has fetched offsets 0 to 4, of which nothing was taken, and is paused; its
+/// position was found out of range, and the policy leads to `offset`.
+fn reset_to(offset: i64) -> (Positions, Option<i64>) {
+    let mut positions = fetching();
+    positions.fetched(positions.stamp(), 0, chunk(0, 0, 5), 9);
+    positions.pause(&[tp(0)]);
+    positions.out_of_range(&tp(0));
+    let asked = positions.take_questions(Stage::Resetting, Instant::now());
+    let anew = positions.found(&asked[0], Some(offset));
+    (positions, anew)
+}
+
+#[test]
+fn a_log_that_begins_later_is_no_new_beginning_and_costs_nothing_that_was_fetched() {
+    for offset in [5, 100] {
+        let (mut positions, anew) = reset_to(offset);
+        assert_eq!(anew, None);
+        assert!(!positions.has_ready(), "still paused");
+        positions.resume(&[tp(0)]);
+        assert!(matches!(positions.next_ready(9), Some((_, Fetched::Records(r))) if r.len() == 5));
+        assert_eq!(
+            positions.fetchable(Instant::now()).collect::<Vec<_>>(),
+            [(&tp(0), offset)]
+        );
+    }
+}
+
+#[test]
+fn a_position_that_goes_back_begins_anew() {
+    let (positions, anew) = reset_to(4);
+    assert_eq!(anew, Some(4));
+    assert!(!positions.has_ready(), "what was fetched is no more");
+    assert_eq!(
+        positions.fetchable(Instant::now()).collect::<Vec<_>>(),
+        [(&tp(0), 4)],
+        "nobody has paused it since"
+    );
+}
+
+#[test]
+fn a_topic_made_again_begins_anew_wherever_that_is() {
+    let mut positions = fetching();
+    positions.fetched(positions.stamp(), 0, chunk(0, 0, 5), 9);
+    positions.pause(&[tp(0)]);
+    positions.made_again(&tp(0));
+    let asked = positions.take_questions(Stage::Resetting, Instant::now());
+    assert_eq!(positions.found(&asked[0], Some(50)), Some(50));
+    assert!(!positions.has_ready(), "what was fetched is no more");
+    let fetchable: Vec<_> = positions.fetchable(Instant::now()).collect();
+    assert_eq!(fetchable, [(&tp(0), 50)], "nobody has paused it since");
 }
 
 #[test]
@@ -149,7 +201,8 @@ enum Op {
     Pause(i32),
     Resume(i32),
     Seek(i32, i64),
-    Reset(i32),
+    OutOfRange(i32),
+    MadeAgain(i32),
     /// Questions are asked; the oldest ones under way are answered.
     Ask,
     Answer(bool),
@@ -167,7 +220,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => p.clone().prop_map(Op::Pause),
         2 => p.clone().prop_map(Op::Resume),
         1 => (p.clone(), 0..20_i64).prop_map(|(p, offset)| Op::Seek(p, offset)),
-        1 => p.clone().prop_map(Op::Reset),
+        1 => p.clone().prop_map(Op::OutOfRange),
+        1 => p.clone().prop_map(Op::MadeAgain),
         4 => Just(Op::Ask),
         4 => any::<bool>().prop_map(Op::Answer),
         4 => Just(Op::Fetch),
@@ -261,8 +315,13 @@ proptest! {
                     positions.seek(&tp(p), offset);
                     model.begin(p, Some(offset));
                 }
-                Op::Reset(p) => {
-                    positions.reset(&tp(p));
+                Op::OutOfRange(p) => {
+                    positions.out_of_range(&tp(p));
+                    model.told.remove(&p);
+                }
+                Op::MadeAgain(p) => {
+                    positions.made_again(&tp(p));
+                    model.paused.remove(&p);
                     model.begin(p, None);
                 }
                 Op::Ask => {
@@ -276,8 +335,12 @@ proptest! {
                     let Some((asked, offset)) = questions.pop_front() else { continue };
                     let p = asked.partition.partition;
                     let present = positions.present(&asked).is_some();
-                    positions.found(&asked, committed.then_some(offset));
-                    if present && committed {
+                    let anew = positions.found(&asked, committed.then_some(offset));
+                    let unknown = model.next.get(&p).is_some_and(Option::is_none);
+                    if anew.is_some() {
+                        model.paused.remove(&p);
+                    }
+                    if anew.is_some() || (present && committed && unknown) {
                         model.begin(p, Some(offset));
                     }
                 }

@@ -61,7 +61,8 @@ pub(super) fn happen(world: &mut World) {
             world.follow();
         }
         97 if world.troubled => restart(world),
-        98.. if world.troubled => lose(world, path),
+        98 if world.troubled => go_back(world, path),
+        99 if world.troubled => lose(world, path),
         _ => {}
     }
 }
@@ -185,6 +186,31 @@ fn lose(world: &mut World, path: Path) {
     });
     let now = world.now();
     world.engine.handle_lost(path, &[tp], now);
+    world.follow();
+}
+
+/// What was read of a partition is no more, and is written again: the consumer begins anew at or
+/// before the committed offset.
+fn go_back(world: &mut World, path: Path) {
+    let owned = world.held[path as usize].iter();
+    let owned: Vec<i32> = owned
+        .filter(|(_, held)| !held.revoking)
+        .map(|(n, _)| *n)
+        .collect();
+    if owned.is_empty() {
+        return;
+    }
+    let partition = *pick(&mut world.rng, &owned);
+    let committed = world.committed[path as usize].get(&partition);
+    let offset = world.rng.i64(0..=*committed.unwrap_or(&0));
+    let tp = tp(path, partition);
+    world.forget(&Place {
+        path,
+        tp: tp.clone(),
+    });
+    world.hold(path, partition, offset);
+    let now = world.now();
+    world.engine.handle_reset(path, tp, offset, now);
     world.follow();
 }
 

@@ -101,10 +101,9 @@ impl World {
         let busy = |pending: &Pending| matches!(pending.effect, Effect::Commit { path: p, .. } if p == path);
         assert!(!self.pending.iter().any(busy), "two commits at once");
         for (tp, next) in offsets {
-            assert!(
-                self.held[path as usize].contains_key(&tp.partition),
-                "{tp} is another's"
-            );
+            let held = self.held[path as usize].get(&tp.partition);
+            let held = held.unwrap_or_else(|| panic!("{tp} is another's"));
+            assert!(*next <= held.position, "{tp}={next}: of an earlier life");
             let settled = self.ledger.is_settled_below(path, tp.partition, *next);
             assert!(settled, "{path} {tp}={next}: not all of it is done");
         }

@@ -152,18 +152,23 @@ impl World {
     pub(super) fn assign(&mut self, path: Path, partitions: &[i32]) {
         for partition in partitions {
             let position = *self.committed[path as usize].get(partition).unwrap_or(&0);
-            self.ledger.begins(path, *partition, position);
-            self.terms += 1;
-            let held = Held {
-                position,
-                term: self.terms,
-                ..Held::default()
-            };
-            self.held[path as usize].insert(*partition, held);
+            self.hold(path, *partition, position);
         }
         let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
         self.engine.handle_assigned(path, partitions, self.now());
         self.follow();
+    }
+
+    /// A partition is the consumer's from this offset on.
+    pub(super) fn hold(&mut self, path: Path, partition: i32, position: i64) {
+        self.ledger.begins(path, partition, position);
+        self.terms += 1;
+        let held = Held {
+            position,
+            term: self.terms,
+            ..Held::default()
+        };
+        self.held[path as usize].insert(partition, held);
     }
 
     /// Takes the engine's effects, each held against the rules.

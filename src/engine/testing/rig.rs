@@ -90,6 +90,17 @@ impl Rig {
         self.effects()
     }
 
+    pub(in crate::engine) fn reset(
+        &mut self,
+        path: Path,
+        partition: i32,
+        offset: i64,
+    ) -> Vec<String> {
+        self.engine
+            .handle_reset(path, tp(path, partition), offset, self.now());
+        self.effects()
+    }
+
     pub(in crate::engine) fn records(
         &mut self,
         path: Path,

@@ -6,4 +6,5 @@ mod leaving;
 mod main_path;
 mod pace;
 mod passes;
+mod resets;
 mod the_line;

@@ -23,6 +23,7 @@ use crate::consumer::testing::{batch, wire};
 use crate::net::testing::{Call, Peer, Reply, all_versions, metadata};
 use crate::wire::ErrorCode;
 use crate::wire::names::topic_name;
+use uuid::Uuid;
 
 type Hook = Box<dyn FnMut(&Call) -> Option<Reply> + Send>;
 
@@ -32,8 +33,14 @@ pub(super) struct State {
     nodes: BTreeMap<i32, SocketAddr>,
     /// The partitions' leaders.
     pub(super) leaders: Vec<i32>,
-    /// How many records each partition has.
+    /// Where each partition ends.
     pub(super) ends: Vec<i64>,
+    /// Where all partitions begin.
+    pub(super) start: i64,
+    /// Nil for brokers that know of none.
+    pub(super) topic_id: Uuid,
+    /// The one that was fetched last.
+    fetched_id: Uuid,
     pub(super) committed: BTreeMap<i32, i64>,
     /// What each commit was about, refused ones too: partition and offset.
     pub(super) commits: Vec<(i32, i64)>,
@@ -106,7 +113,9 @@ impl State {
         match call.api {
             ApiKey::Metadata => {
                 let nodes: Vec<_> = self.nodes.iter().map(|(id, at)| (*id, *at)).collect();
-                call.answer(&metadata(&nodes, &[("t", &self.leaders)]))
+                let mut answer = metadata(&nodes, &[("t", &self.leaders)]);
+                answer.topics[0].topic_id = self.topic_id;
+                call.answer(&answer)
             }
             ApiKey::FindCoordinator => {
                 call.answer(&FindCoordinatorResponse::default().with_node_id(1.into()))
@@ -126,7 +135,7 @@ impl State {
                 self.note_commit(call);
                 call.answer(&self.commit(call))
             }
-            ApiKey::ListOffsets => call.answer(&list_offsets(call)),
+            ApiKey::ListOffsets => call.answer(&list_offsets(call, self.start)),
             ApiKey::Fetch => self.fetch(node, call),
             _ => Reply::Close,
         }
@@ -179,6 +188,9 @@ impl State {
     /// A session a node: what has records or another high watermark than was told is answered.
     fn fetch(&mut self, node: i32, call: &Call) -> Reply {
         let request = call.read::<FetchRequest>();
+        if let Some(topic) = request.topics.first() {
+            self.fetched_id = topic.topic_id;
+        }
         let session = self.sessions.entry(node).or_default();
         if request.session_epoch <= 0 {
             session.clear();
@@ -191,6 +203,9 @@ impl State {
         for p in forgotten.flat_map(|topic| &topic.partitions) {
             session.remove(p);
         }
+        if self.fetched_id != self.topic_id {
+            return call.answer(&unknown_topic(self.fetched_id, session.keys()));
+        }
         let mut answers = Vec::new();
         for (p, (offset, told)) in session {
             let end = self.ends[*p as usize];
@@ -198,7 +213,7 @@ impl State {
             let code = match codes.pop_front() {
                 Some(code) => code,
                 None if self.leaders[*p as usize] != node => ErrorCode::NOT_LEADER_OR_FOLLOWER,
-                None if *offset > end => ErrorCode::OFFSET_OUT_OF_RANGE,
+                None if *offset > end || *offset < self.start => ErrorCode::OFFSET_OUT_OF_RANGE,
                 None => ErrorCode::NONE,
             };
             let batches = (*offset..end).take(5).map(|at| batch(at, 0, &[0]));
@@ -221,7 +236,9 @@ impl State {
         } else {
             Duration::ZERO
         };
-        let topic = FetchableTopicResponse::default().with_topic(topic_name("t"));
+        let topic = FetchableTopicResponse::default()
+            .with_topic(topic_name("t"))
+            .with_topic_id(self.topic_id);
         let answer = FetchResponse::default()
             .with_session_id(node)
             .with_responses(vec![topic.with_partitions(answers)]);
@@ -268,14 +285,25 @@ pub(super) fn commit_answer(call: &Call, code: ErrorCode) -> OffsetCommitRespons
     OffsetCommitResponse::default().with_topics(vec![topic])
 }
 
-/// Every log begins at 0.
-fn list_offsets(call: &Call) -> ListOffsetsResponse {
+/// A topic that is no more, by its id.
+fn unknown_topic<'a>(id: Uuid, partitions: impl Iterator<Item = &'a i32>) -> FetchResponse {
+    let partitions = partitions.map(|p| {
+        PartitionData::default()
+            .with_partition_index(*p)
+            .with_error_code(ErrorCode::UNKNOWN_TOPIC_ID.0)
+    });
+    let topic = FetchableTopicResponse::default().with_topic_id(id);
+    FetchResponse::default().with_responses(vec![topic.with_partitions(partitions.collect())])
+}
+
+/// Every log begins at `start`.
+fn list_offsets(call: &Call, start: i64) -> ListOffsetsResponse {
     let topics = call.read::<ListOffsetsRequest>().topics;
     let partitions = topics.iter().flat_map(|topic| &topic.partitions);
     let partitions = partitions.map(|asked| {
         ListOffsetsPartitionResponse::default()
             .with_partition_index(asked.partition_index)
-            .with_offset(0)
+            .with_offset(start)
     });
     let topic = ListOffsetsTopicResponse::default().with_name(topic_name("t"));
     let topic = topic.with_partitions(partitions.collect());
