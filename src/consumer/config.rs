@@ -43,10 +43,14 @@ pub struct ConsumerConfig {
     pub fetch_min_bytes: i32,
     /// `fetch.max.wait.ms`: how long a broker may wait for `fetch.min.bytes`.
     pub fetch_max_wait: Duration,
-    /// `fetch.max.bytes`: the most that one answer brings, and the most that waits for the
-    /// application. Default here: 8 MiB.
+    /// `fetch.max.bytes`: the most that one answer brings, and the budget for all that was fetched
+    /// and is not done with, waiting or in the application's hands. Beyond it a partition of which
+    /// nothing is held is still fetched, so that there may be one share a partition more.
+    /// Default here: 8 MiB.
     pub fetch_max_bytes: i32,
-    /// `max.partition.fetch.bytes`.
+    /// `max.partition.fetch.bytes`: the most that one answer brings of a partition. Less where
+    /// many partitions share `fetch.max.bytes`: an equal share of it, 32 KiB at least. A batch
+    /// that is larger comes all the same (KIP-74).
     pub max_partition_fetch_bytes: i32,
     /// `max.poll.records`: the most records handed out at once.
     pub max_poll_records: usize,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::cluster::pool::jittered_backoff;
 use crate::cluster::{Channel, Client, Metadata};
+use crate::consumer::budget::Ledger;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::FetchAnswer;
 use crate::consumer::positions::{Fetched, Incarnation, Positions, Stage};
@@ -55,6 +56,7 @@ pub(super) struct Driver {
     brokers: HashMap<i32, BrokerState>,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
     told: Told,
+    ledger: Ledger,
     topic_ids: HashMap<Arc<str>, [u8; 16]>,
     failure: Option<Error>,
     /// The application was told of a failure: all that is left to do is commit and leave.
@@ -82,6 +84,7 @@ impl Driver {
             brokers: HashMap::new(),
             under_way: FuturesUnordered::new(),
             told: Told::default(),
+            ledger: Ledger::default(),
             topic_ids: HashMap::new(),
             failure: None,
             failed: false,
@@ -109,6 +112,7 @@ impl Driver {
                     (Err(_), _) => break self.last_commands(),
                 },
                 Ok(()) = self.metadata.changed() => self.handle_metadata(),
+                () = self.ledger.returned() => {}
                 () = tokio::time::sleep_until(timeout) => {}
             }
         };

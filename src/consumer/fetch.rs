@@ -153,12 +153,16 @@ fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer
         .collect();
     let mut partitions = Vec::new();
     let mut held = 0;
+    let is_shared = has_many(&answer);
     for topic in answer.responses {
         let name: Arc<str> = match by_id.get(topic.topic_id.as_bytes()) {
             Some(name) if topic.topic.is_empty() => Arc::clone(name),
             _ => Arc::from(topic.topic.as_str()),
         };
-        for data in topic.partitions {
+        for mut data in topic.partitions {
+            if is_shared {
+                data.records = data.records.map(detached);
+            }
             let tp = TopicPartition::new(name.clone(), data.partition_index);
             if let Some(position) = wanted.get(&tp) {
                 let answer = read_partition(tp, data, position.offset, held, max_bytes);
@@ -171,6 +175,23 @@ fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer
         session_id: answer.session_id,
         code: ErrorCode(answer.error_code),
         partitions,
+    }
+}
+
+/// True where more than one partition has records.
+fn has_many(answer: &FetchResponse) -> bool {
+    let data = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    let records = data.filter_map(|partition| partition.records.as_ref());
+    records.filter(|records| !records.is_empty()).count() > 1
+}
+
+/// Copies records out of their frame: the ones of a partition that is stuck would keep those of
+/// all others in memory. Compressed ones will be copied anyway.
+fn detached(records: Bytes) -> Bytes {
+    if is_compressed(&records) {
+        records
+    } else {
+        Bytes::copy_from_slice(&records)
     }
 }
 

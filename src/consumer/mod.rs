@@ -1,9 +1,11 @@
 //! Consuming as a member of a group.
 //!
 //! [`session`] and [`positions`] are pure: what to ask the brokers for, and where each partition
-//! stands. `fetch` turns that into requests and answers into records; `driver` is the task
-//! that runs it all beside the application, so that a slow application never costs the membership.
+//! stands. `budget` bounds what is held of them all, and `told` numbers what the application is
+//! told. `fetch` turns that into requests and answers into records; `driver` is the task that runs
+//! it all beside the application, so that a slow application never costs the membership.
 
+mod budget;
 mod config;
 mod driver;
 mod fetch;
@@ -42,7 +44,8 @@ pub enum Event {
     /// are no more, and commits of it are refused. The offset is not committed by itself: until
     /// the application does, a member that begins there may skip records.
     Reset(TopicPartition, i64),
-    /// Records of one partition.
+    /// Records of one partition. Until they are dropped they count against `fetch.max.bytes`: what
+    /// is to be kept for long is to be copied ([`detach`](crate::wire::batch::RecordRef::detach)).
     Records(FetchedRecords),
     /// Everything before this offset, the partition's high watermark, has been handed out.
     EndOfPartition(TopicPartition, i64),

@@ -15,8 +15,6 @@
 //! - Records are handed out in order without gaps, but for what the log itself has lost: a fetch
 //!   answer that does not begin where the partition stands is thrown away.
 //! - A position goes back only where the application is told.
-//! - The bytes held for partitions that are not paused never exceed the budget by more than one
-//!   answer a broker.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -338,15 +336,6 @@ impl Positions {
     /// True where the application has something to take.
     pub fn has_ready(&self) -> bool {
         self.partitions.values().any(Position::is_ready)
-    }
-
-    /// The bytes that wait for the application, without those of paused partitions.
-    pub fn waiting_bytes(&self) -> usize {
-        let active = self.partitions.values().filter(|position| !position.paused);
-        active
-            .flat_map(|position| &position.waiting)
-            .map(FetchedRecords::len_bytes)
-            .sum()
     }
 
     /// When the next partition that was held back may go on.

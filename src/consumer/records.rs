@@ -1,7 +1,9 @@
 //! Records of one partition as they were fetched, read lazily.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use crate::consumer::budget::{Ledger, Loan};
 use crate::wire::TopicPartition;
 use crate::wire::batch::{BatchError, RecordCursor, RecordRef, Records};
 
@@ -14,6 +16,8 @@ pub struct FetchedRecords {
     bytes: usize,
     limit: usize,
     batches: VecDeque<(Records, RecordCursor)>,
+    /// All parts of what came together share one: they share its memory.
+    loan: Option<Arc<Loan>>,
 }
 
 impl FetchedRecords {
@@ -38,7 +42,14 @@ impl FetchedRecords {
             bytes,
             limit: usize::MAX,
             batches,
+            loan: None,
         }
+    }
+
+    /// Enters its bytes until the last part of it is dropped.
+    pub(super) fn enter(&mut self, ledger: &Ledger) {
+        let loan = ledger.lend(self.partition.clone(), self.bytes);
+        self.loan = Some(Arc::new(loan));
     }
 
     /// The partition they are of.

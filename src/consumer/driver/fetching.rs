@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{Done, Driver, backoff, code_may_pass};
 use crate::consumer::Event;
+use crate::consumer::budget::{Room, share};
 use crate::consumer::fetch::{self, FetchAnswer, PartitionAnswer, Wanted};
 use crate::consumer::session::{FetchPosition, FetchSession};
 use crate::wire::ErrorCode;
@@ -20,24 +21,35 @@ const UNREADABLE_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct BrokerState {
     session: FetchSession,
     asked: bool,
+    /// The most that the fetch under way may bring.
+    coming: usize,
     failures: u32,
     pub(super) not_before: Option<Instant>,
 }
 
 impl Driver {
-    /// One fetch a broker for all its partitions, while there is room for what it may bring.
+    /// One fetch a broker for those of its partitions that there is room for.
     pub(super) fn begin_fetches(&mut self, now: Instant) {
-        let budget = usize::try_from(self.config.fetch_max_bytes).unwrap_or(0);
-        if self.positions.waiting_bytes() >= budget.max(1) {
-            return;
-        }
         self.hold_leaderless(now);
-        for (node, wanted) in self.wanted(now) {
+        let budget = size(self.config.fetch_max_bytes);
+        let share = self.share();
+        for (node, mut wanted) in self.wanted(now) {
+            let coming = self
+                .brokers
+                .values()
+                .map(|broker| broker.coming)
+                .sum::<usize>();
             let broker = self.brokers.entry(node).or_default();
             if broker.asked || broker.not_before.is_some_and(|at| at > now) {
                 continue;
             }
+            let mut room = Room::new(budget, self.ledger.total() + coming, share);
+            wanted.retain(|tp, _| room.admits(self.ledger.of(tp)));
+            if wanted.is_empty() {
+                continue;
+            }
             broker.asked = true;
+            broker.coming = wanted.len() * share;
             // A session's answer leaves out what has not changed: these have to be spoken of.
             let positions = &self.positions;
             let unheard = |tp| positions.must_hear(tp) && broker.session.knows(tp);
@@ -54,6 +66,13 @@ impl Driver {
                 Done::Fetched(node, stamp, answer)
             }));
         }
+    }
+
+    /// What is asked for of each partition.
+    fn share(&self) -> usize {
+        let budget = size(self.config.fetch_max_bytes);
+        let most = size(self.config.max_partition_fetch_bytes);
+        share(budget, most, self.positions.assigned().count())
     }
 
     /// A partition without a leader waits for fresh metadata.
@@ -75,6 +94,7 @@ impl Driver {
     /// What is to be fetched, by leader.
     fn wanted(&self, now: Instant) -> BTreeMap<i32, Wanted> {
         let metadata = self.metadata.borrow();
+        let max_bytes = i32::try_from(self.share()).unwrap_or(i32::MAX);
         let mut wanted: BTreeMap<i32, Wanted> = BTreeMap::new();
         for (tp, offset) in self.positions.fetchable(now.into_std()) {
             let Some(known) = metadata.partition(tp) else {
@@ -85,7 +105,7 @@ impl Driver {
                 topic_id: metadata.topic(&tp.topic).map_or([0; 16], |topic| topic.id),
                 offset,
                 leader_epoch: known.leader_epoch,
-                max_bytes: self.config.max_partition_fetch_bytes,
+                max_bytes,
             };
             wanted
                 .entry(leader)
@@ -103,6 +123,7 @@ impl Driver {
     ) {
         let broker = self.brokers.entry(node).or_default();
         broker.asked = false;
+        broker.coming = 0;
         let code = answer.as_ref().ok().map(|answer| answer.code);
         if code == Some(ErrorCode::NONE) {
             broker.failures = 0;
@@ -138,7 +159,7 @@ impl Driver {
         }
     }
 
-    fn handle_partition(&mut self, stamp: u64, answer: PartitionAnswer) {
+    fn handle_partition(&mut self, stamp: u64, mut answer: PartitionAnswer) {
         let tp = answer.partition;
         if !self.positions.awaits(&tp, stamp, answer.asked_offset) {
             return;
@@ -159,6 +180,7 @@ impl Driver {
         }
         let stuck_at = answer.records.next_offset();
         let (asked, high_watermark) = (answer.asked_offset, answer.high_watermark);
+        answer.records.enter(&self.ledger);
         self.positions
             .fetched(stamp, asked, answer.records, high_watermark);
         if let Some(error) = answer.unreadable {
@@ -172,6 +194,11 @@ impl Driver {
             }
         }
     }
+}
+
+/// Settings are checked to be at least 1.
+fn size(bytes: i32) -> usize {
+    usize::try_from(bytes).unwrap_or(0)
 }
 
 fn ends_session(code: ErrorCode) -> bool {

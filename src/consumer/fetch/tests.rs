@@ -107,6 +107,31 @@ fn what_an_answer_may_become_is_bounded() {
     assert_eq!(next, [2, 0], "the rest is fetched again");
 }
 
+/// Where the value of a partition's first record is.
+fn value_of(partition: &mut PartitionAnswer) -> *const u8 {
+    let record = partition.records.next().unwrap().unwrap();
+    record.value().unwrap().as_ptr()
+}
+
+#[test]
+fn a_partition_keeps_no_other_ones_records_in_memory() {
+    let one = wire(&[batch(0, 0, &[0])]);
+    let frame = Bytes::from([&one[..], &one[..]].concat());
+    let wanted = wanted(&[(0, 0), (1, 0)]);
+    let alone = answer(vec![(0, frame.slice(..one.len())), (1, Bytes::new())]);
+    let mut alone = read(alone, &wanted, 1 << 20);
+    let value = value_of(&mut alone.partitions[0]);
+    assert!(frame.as_ptr_range().contains(&value), "not copied");
+
+    let both = [frame.slice(..one.len()), frame.slice(one.len()..)];
+    let both = read(answer((0..).zip(both).collect()), &wanted, 1 << 20);
+    assert_eq!(both.partitions.len(), 2);
+    for mut partition in both.partitions {
+        let value = value_of(&mut partition);
+        assert!(!frame.as_ptr_range().contains(&value));
+    }
+}
+
 #[test]
 fn topics_are_known_by_their_ids_where_the_answer_has_no_names() {
     let mut by_id = answer(vec![(0, wire(&[batch(0, 0, &[0])]))]);

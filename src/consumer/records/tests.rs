@@ -94,6 +94,20 @@ proptest! {
 }
 
 #[test]
+fn bytes_are_held_until_the_last_part_is_dropped() {
+    let ledger = Ledger::default();
+    let mut rest = FetchedRecords::new(tp(0), 0, 4, [records(0, 3, &[0, 1, 2, 3])]);
+    rest.enter(&ledger);
+    let bytes = rest.len_bytes();
+    let (first, second) = (rest.split_front(1), rest.split_front(2));
+    drop(rest);
+    drop(first);
+    assert_eq!((ledger.of(&tp(0)), ledger.of(&tp(1))), (bytes, 0));
+    drop(second);
+    assert_eq!(ledger.total(), 0);
+}
+
+#[test]
 fn a_batch_without_records_moves_the_position_on() {
     let empty = FetchedRecords::new(tp(0), 3, 10, [records(0, 9, &[])]);
     assert!(empty.is_empty());
