@@ -46,6 +46,8 @@ enum Phase {
 #[derive(Debug)]
 struct Pass {
     before: Totals,
+    /// What was done when the ends were last asked for.
+    looked: Totals,
     parts: BTreeMap<TopicPartition, Part>,
 }
 
@@ -104,6 +106,7 @@ impl Drain {
         if due {
             self.phase = Phase::Pass(Pass {
                 before: totals,
+                looked: totals,
                 parts: BTreeMap::new(),
             });
         }
@@ -277,6 +280,27 @@ impl Drain {
             let starved = open.any(|(tp, _)| lanes.get(tp).is_some_and(Lane::is_idle));
             starved.then_some(Awaited::Records)
         }
+    }
+
+    /// A pass that goes on until there is nothing more, and has done something since it looked,
+    /// looks again: dead letters may have come to partitions that it was done with. Those whose
+    /// end offsets are to be asked for; none where the pass is over.
+    pub(super) fn look_again(&mut self, totals: &Totals) -> Vec<TopicPartition> {
+        let (Phase::Pass(pass), DrainMode::UntilEmpty) = (&mut self.phase, self.config.mode) else {
+            return Vec::new();
+        };
+        if totals.handled() == pass.looked.handled() {
+            return Vec::new();
+        }
+        pass.looked = *totals;
+        let parts = pass.parts.iter_mut().filter(|(_, part)| !part.stuck);
+        parts
+            .map(|(tp, part)| {
+                part.end = None;
+                part.finished = false;
+                tp.clone()
+            })
+            .collect()
     }
 
     /// Ends the pass, if there is one; the next one begins after the interval.

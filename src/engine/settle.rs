@@ -66,7 +66,7 @@ impl<S: RecordSource> Engine<S> {
         }
     }
 
-    /// Ends a pass that is complete. A one-shot engine then stops; it stops also where the sink
+    /// Ends a pass that is complete and finds nothing more. A one-shot engine then stops; it stops also where the sink
     /// is down, as nobody waits for its next probe.
     fn end_pass(&mut self, now: Moment) {
         let Some(drain) = &mut self.drain else {
@@ -77,6 +77,11 @@ impl<S: RecordSource> Engine<S> {
         }
         let one_shot = drain.config.one_shot;
         if drain.is_complete(&self.drained) {
+            let partitions = drain.look_again(&self.drained.totals);
+            if !partitions.is_empty() {
+                self.effect(Effect::QueryEndOffsets { partitions });
+                return;
+            }
             if let Some(summary) = drain.end(&self.drained.totals, now.at) {
                 self.report(Report::DrainFinished(summary));
             }

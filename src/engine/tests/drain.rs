@@ -53,7 +53,9 @@ fn a_record_that_always_fails_is_sent_three_times_in_one_drain() {
     );
     assert_eq!(rig.forwarded(10, 0), ["commit 11 drain 0=4"]);
     assert_eq!(rig.committed(11), NONE);
-    assert_eq!(rig.end(0, 4), ["DrainFinished 3: 0 3 1", "pause drain 0"]);
+    assert_eq!(rig.end(0, 4), ["ends of 0"]);
+    let finished = ["DrainFinished 3: 0 3 1", "pause drain 0"];
+    assert_eq!(rig.ends(&[(0, 4)]), finished);
 }
 
 #[test]
@@ -67,7 +69,8 @@ fn a_first_attempt_that_fails_and_a_second_that_succeeds_are_two_sends() {
     assert_eq!(rig.records(Drain, 0, [again]), ["send 4 drain 0@1 retry 2"]);
     assert_eq!(rig.verdict(4, Delivered), ["commit 5 drain 0=2"]);
     rig.committed(5);
-    assert_eq!(rig.end(0, 2)[0], "DrainFinished 2: 1 1 0");
+    assert_eq!(rig.end(0, 2), ["ends of 0"]);
+    assert_eq!(rig.ends(&[(0, 2)])[0], "DrainFinished 2: 1 1 0");
 }
 
 #[test]
@@ -83,7 +86,8 @@ fn three_records_are_sent_in_order_each_after_the_commit_of_the_one_before() {
     assert_eq!(rig.committed(4), ["send 5 drain 0@2 retry 1"]);
     assert_eq!(rig.verdict(5, Delivered), ["commit 6 drain 0=3"]);
     assert_eq!(rig.end(0, 3), NONE, "not before the last commit");
-    assert_eq!(rig.committed(6)[0], "DrainFinished 3: 3 0 0");
+    assert_eq!(rig.committed(6), ["ends of 0"]);
+    assert_eq!(rig.ends(&[(0, 3)])[0], "DrainFinished 3: 3 0 0");
 }
 
 #[test]
