@@ -39,6 +39,7 @@
 //! 8. Secrets can't be printed: a type whose `Debug` and `Display` hide them.
 
 pub mod app;
+pub mod broker;
 mod clock;
 pub mod cluster;
 pub mod consumer;

@@ -1,0 +1,147 @@
+//! The APIs, a file each: its head says which versions it has, what it does and what it leaves
+//! out.
+
+mod api_versions;
+mod metadata;
+
+use std::io;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, MetadataRequest, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+
+use super::state::Shared;
+use crate::wire::ErrorCode;
+
+/// Who asks, whom, and how.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) shared: &'a Shared,
+    /// The node that was asked.
+    pub(super) node: i32,
+    pub(super) api: ApiKey,
+    pub(super) version: i16,
+    pub(super) correlation_id: i32,
+    pub(super) client_id: StrBytes,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Reply<T> {
+    Answer(T),
+    /// There is no answer: a Produce with `acks=0`.
+    Silence,
+    /// The connection is closed: all that can be said to a Produce with `acks=0` that failed.
+    Close,
+}
+
+impl<T> From<T> for Reply<T> {
+    fn from(answer: T) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// A request that can be answered with an error and nothing else.
+trait Refuse: Request {
+    /// The answer that has this code wherever it has room for one.
+    fn refuse(&self, code: ErrorCode) -> Self::Response;
+}
+
+/// Lists the APIs: key, lowest and highest version, module. Each module has an
+/// `async fn handle(&Call, Request) -> impl Into<Reply<Response>>`.
+macro_rules! apis {
+    ($($api:ident($request:ident) $low:literal..=$high:literal $module:ident;)*) => {
+        /// The versions that the broker has.
+        fn versions() -> Vec<ApiVersion> {
+            vec![$(
+                ApiVersion::default()
+                    .with_api_key(ApiKey::$api as i16)
+                    .with_min_version($low)
+                    .with_max_version($high),
+            )*]
+        }
+
+        /// Handles a request; the answer is a whole frame.
+        ///
+        /// # Errors
+        ///
+        /// What can only be met by closing the connection: an API or a version that the broker
+        /// does not have, bytes that are not what they say they are.
+        pub(super) async fn handle(call: &Call<'_>, body: Bytes) -> io::Result<Reply<Bytes>> {
+            match call.api {
+                $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
+                    let request = decode(call, body)?;
+                    let reply = Box::pin($module::handle(call, request)).await;
+                    encode(call, reply.into())
+                })*
+                // Whoever asks for a version that is too new is told which there are (KIP-511).
+                ApiKey::ApiVersions => api_versions::unsupported(call),
+                _ => Err(unsupported(call)),
+            }
+        }
+
+        /// Answers a request with an error, and does nothing else.
+        ///
+        /// # Errors
+        ///
+        /// As [`handle`].
+        pub(super) fn refuse(
+            call: &Call<'_>,
+            body: Bytes,
+            code: ErrorCode,
+        ) -> io::Result<Reply<Bytes>> {
+            match call.api {
+                $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
+                    let request: $request = decode(call, body)?;
+                    encode(call, request.refuse(code).into())
+                })*
+                _ => Err(unsupported(call)),
+            }
+        }
+    };
+}
+
+apis! {
+    ApiVersions(ApiVersionsRequest) 0..=4 api_versions;
+    Metadata(MetadataRequest) 0..=13 metadata;
+}
+
+fn decode<R: Request>(call: &Call<'_>, mut body: Bytes) -> io::Result<R> {
+    R::decode(&mut body, call.version).map_err(|error| {
+        let text = format!("{:?} version {}: {error}", call.api, call.version);
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
+fn encode<T: Encodable>(call: &Call<'_>, reply: Reply<T>) -> io::Result<Reply<Bytes>> {
+    Ok(match reply {
+        Reply::Answer(body) => Reply::Answer(frame(call, call.version, &body)?),
+        Reply::Silence => Reply::Silence,
+        Reply::Close => Reply::Close,
+    })
+}
+
+/// The answer with its length and header.
+fn frame(call: &Call<'_>, version: i16, body: &impl Encodable) -> io::Result<Bytes> {
+    let header = ResponseHeader::default().with_correlation_id(call.correlation_id);
+    let header_version = call.api.response_header_version(version);
+    let size = |size: Result<usize, _>| size.map_err(unencodable);
+    let length = size(header.compute_size(header_version))? + size(body.compute_size(version))?;
+    let mut frame = BytesMut::with_capacity(4 + length);
+    frame.put_i32(i32::try_from(length).map_err(unencodable)?);
+    header
+        .encode(&mut frame, header_version)
+        .map_err(unencodable)?;
+    body.encode(&mut frame, version).map_err(unencodable)?;
+    Ok(frame.freeze())
+}
+
+fn unsupported(call: &Call<'_>) -> io::Error {
+    let text = format!("{:?} version {} is not supported", call.api, call.version);
+    io::Error::new(io::ErrorKind::Unsupported, text)
+}
+
+fn unencodable(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+}

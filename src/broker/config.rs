@@ -1,0 +1,52 @@
+//! How an in-memory broker is set up.
+
+use std::time::Duration;
+
+/// Settings of a [`Broker`](super::Broker). Each field's Kafka name is given in its text; the
+/// defaults are Kafka's where not said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// How many nodes there are, with the ids 1, 2, 3, …; at most 100. Default: 1.
+    pub nodes: i32,
+    /// The port of node 1 on 127.0.0.1, and those after it for further nodes; 0 takes free ones.
+    /// Default: 0.
+    pub first_port: u16,
+    /// `auto.create.topics.enable`: topics that are produced to or asked for come into being.
+    pub auto_create_topics: bool,
+    /// `num.partitions`: of topics that say nothing themselves. Default: 1.
+    pub num_partitions: i32,
+    /// `group.initial.rebalance.delay.ms`: how long an empty group waits for more members before
+    /// its first assignment. Default: none, as on clusters for tests; Kafka's is 3 s.
+    pub group_initial_rebalance_delay: Duration,
+    /// `group.min.session.timeout.ms`: shorter sessions are refused. Default: 6 s.
+    pub group_min_session_timeout: Duration,
+    /// `group.max.session.timeout.ms`: longer sessions are refused. Default: 30 min.
+    pub group_max_session_timeout: Duration,
+    /// `message.max.bytes`: the largest record batch, for topics that say nothing themselves.
+    pub message_max_bytes: usize,
+    /// `log.retention.bytes`: what a partition keeps, oldest first out. Default: 256 MiB; Kafka
+    /// has no bound.
+    pub log_retention_bytes: u64,
+    /// `log.retention.ms`: how long records are kept. Default: 7 days.
+    pub log_retention: Duration,
+    /// `socket.request.max.bytes`: a larger request closes its connection.
+    pub socket_request_max_bytes: usize,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self {
+            nodes: 1,
+            first_port: 0,
+            auto_create_topics: true,
+            num_partitions: 1,
+            group_initial_rebalance_delay: Duration::ZERO,
+            group_min_session_timeout: Duration::from_secs(6),
+            group_max_session_timeout: Duration::from_secs(30 * 60),
+            message_max_bytes: 1_048_588,
+            log_retention_bytes: 256 << 20,
+            log_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            socket_request_max_bytes: 100 << 20,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Groups, their members and their committed offsets, as a test wants to see them.

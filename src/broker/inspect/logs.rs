@@ -1,0 +1,1 @@
+//! Logs, as a test wants to see them.

@@ -1,0 +1,4 @@
+//! Looking at what a broker holds.
+
+mod groups;
+mod logs;

@@ -1,0 +1,58 @@
+//! All that the nodes know, in one place: they share it as if replication took no time.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use super::clock::Clock;
+use super::config::BrokerConfig;
+use super::faults::Faults;
+use super::nodes::Nodes;
+use super::topics::Topics;
+
+/// What all connections of a broker share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: BrokerConfig,
+    pub(super) clock: Clock,
+    pub(super) faults: Faults,
+    /// Told of each change that a waiting fetch may care for: records, leaders, topics.
+    pub(super) changed: watch::Sender<()>,
+    /// Told where a timer may be due earlier than before.
+    pub(super) timers: Notify,
+    state: Mutex<State>,
+}
+
+/// The brokers' state: pure, and never held across an await.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) nodes: Nodes,
+    pub(super) topics: Topics,
+}
+
+impl Shared {
+    pub(super) fn new(config: BrokerConfig, nodes: Nodes) -> Self {
+        let state = State {
+            nodes,
+            topics: Topics::default(),
+        };
+        Self {
+            config,
+            clock: Clock::new(),
+            faults: Faults::default(),
+            changed: watch::Sender::new(()),
+            timers: Notify::new(),
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // What a panicking test left behind is still what the test wants to see.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the fetches that wait.
+    pub(super) fn tell_of_change(&self) {
+        self.changed.send_replace(());
+    }
+}
