@@ -166,6 +166,7 @@ pub(super) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
         metadata_max_age: kafka.metadata_max_age,
         connections_max_idle: kafka.connections_max_idle,
         max_frame_bytes: kafka.receive_message_max_bytes,
+        ..ClientConfig::default()
     }
 }
 

@@ -43,23 +43,26 @@ mod faults;
 mod inspect;
 mod log;
 mod nodes;
+mod running;
 mod server;
 mod state;
 mod topics;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use kafka_protocol::messages::ApiKey;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
 pub use clock::Clock;
 pub use config::BrokerConfig;
 pub use faults::{Control, Request};
 
+use crate::net::Connector;
+use crate::wire::ErrorCode;
 use crate::{ClientConfig, Error, ErrorKind};
 use nodes::Nodes;
+use running::Running;
 use state::Shared;
 
 /// What the cluster calls itself.
@@ -71,7 +74,7 @@ const MAX_NODES: i32 = 100;
 #[derive(Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
-    _nodes: JoinSet<()>,
+    running: Arc<Running>,
 }
 
 impl Broker {
@@ -90,25 +93,21 @@ impl Broker {
             let text = format!("a cluster has 1 to {MAX_NODES} nodes");
             return Err(Error::new(ErrorKind::Usage, text));
         }
-        let mut listeners = Vec::new();
+        let mut listeners = BTreeMap::new();
         for (id, place) in (1..=config.nodes).zip(0..) {
             let port = match config.first_port {
                 0 => 0,
                 first => first.saturating_add(place),
             };
-            let (listener, address) = bind((Ipv4Addr::LOCALHOST, port).into()).await?;
-            listeners.push((id, address, listener));
+            listeners.insert(id, running::bind((Ipv4Addr::LOCALHOST, port).into()).await?);
         }
-        let nodes = Nodes::new(listeners.iter().map(|(id, address, _)| (*id, *address)));
-        let shared = Arc::new(Shared::new(config, nodes));
-        let mut tasks = JoinSet::new();
-        for (id, _, listener) in listeners {
-            tasks.spawn(server::listen(shared.clone(), id, listener));
+        let addresses = listeners.iter().map(|(id, (_, address))| (*id, *address));
+        let shared = Arc::new(Shared::new(config, Nodes::new(addresses)));
+        let running = Arc::new(Running::new(shared.clone()));
+        for (id, (listener, _)) in listeners {
+            running.begin(id, listener);
         }
-        Ok(Self {
-            shared,
-            _nodes: tasks,
-        })
+        Ok(Self { shared, running })
     }
 
     /// The addresses of all nodes, as `bootstrap.servers` has them: `host:port,host:port`.
@@ -119,12 +118,22 @@ impl Broker {
         addresses.join(",")
     }
 
-    /// Settings of a client of this cluster.
+    /// Settings of a client of this cluster, in this process or another.
     pub fn client_config(&self) -> ClientConfig {
         let servers = self.bootstrap_servers();
         ClientConfig {
             bootstrap_servers: servers.split(',').map(str::to_owned).collect(),
             ..ClientConfig::default()
+        }
+    }
+
+    /// The same for a client on the same runtime that uses no sockets: where the runtime's time
+    /// is paused (`tokio::time::pause`), it goes on only when neither the client nor the broker
+    /// has anything left to do, so that hours take no time and nothing times out by chance.
+    pub fn in_memory_client_config(&self) -> ClientConfig {
+        ClientConfig {
+            connector: Connector::new(self.running.clone()),
+            ..self.client_config()
         }
     }
 
@@ -157,25 +166,138 @@ impl Broker {
     /// The future can be dropped at any time.
     pub async fn wait_until_asked(&self, api: ApiKey, times: u64) {
         let mut asked = self.shared.faults.asked();
-        let enough = |asked: &std::collections::BTreeMap<i16, u64>| {
-            asked
-                .get(&(api as i16))
-                .is_some_and(|count| *count >= times)
+        let enough = |asked: &BTreeMap<i16, u64>| {
+            let count = asked.get(&(api as i16)).copied();
+            count.unwrap_or_default() >= times
         };
         // The sender lives as long as this broker.
         let _ = asked.wait_for(enough).await;
     }
+
+    /// Stops a node: its connections are closed, and it takes no more. What it led is led by
+    /// another replica that is up, or by none; the groups that it coordinated go to another node.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the node is stopped, and may still be listening for a moment.
+    pub async fn stop_node(&self, node: i32) {
+        self.shared.set_up(node, false);
+        self.running.end(node).await;
+    }
+
+    /// Starts a node that was stopped, at the address it had.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] where there is no such node or it is up, [`ErrorKind::Connection`]
+    /// where its port was taken by somebody else.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the node may not be up.
+    pub async fn start_node(&self, node: i32) -> Result<(), Error> {
+        let address = {
+            let state = self.shared.state();
+            let address = state.nodes.address(node);
+            address.filter(|_| !state.nodes.is_up(node))
+        };
+        let Some(address) = address else {
+            let text = format!("there is no node {node} that is stopped");
+            return Err(Error::new(ErrorKind::Usage, text));
+        };
+        let (listener, _) = running::bind(address).await?;
+        self.running.begin(node, listener);
+        self.shared.set_up(node, true);
+        Ok(())
+    }
+
+    /// Has a node answer nothing, with its connections open, until it is resumed: what a stopped
+    /// process or a lost network looks like. It goes on leading and coordinating.
+    pub fn pause_node(&self, node: i32) {
+        self.shared.paused.send_modify(|paused| {
+            paused.insert(node);
+        });
+    }
+
+    /// Has a node go on that was paused.
+    pub fn resume_node(&self, node: i32) {
+        self.shared.paused.send_modify(|paused| {
+            paused.remove(&node);
+        });
+    }
+
+    /// Has another node lead a partition from now on, whether it was a replica or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] where the partition or the node does not exist, or the node is down.
+    pub fn move_leader(&self, topic: &str, partition: i32, to: i32) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        let is_up = state.nodes.is_up(to);
+        let found = state.topics.get_mut(topic);
+        let found = found.and_then(|topic| topic.partition_mut(partition));
+        let Some(moved) = found.filter(|_| is_up) else {
+            let text = format!("{topic}-{partition} can't be led by node {to}");
+            return Err(Error::new(ErrorKind::Usage, text));
+        };
+        if !moved.replicas.contains(&to) {
+            moved.replicas[0] = to;
+        }
+        moved.lead(Some(to));
+        drop(state);
+        self.shared.tell_of_change();
+        Ok(())
+    }
+
+    /// Which node leads a partition; none where there is no such partition, or no replica is up.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        let state = self.shared.state();
+        state.topics.get(topic)?.partition(partition)?.leader
+    }
+
+    /// Has another node coordinate a group from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`] where that node does not exist or is down.
+    pub fn move_coordinator(&self, group: &str, to: i32) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        if !state.nodes.is_up(to) {
+            return Err(Error::new(ErrorKind::Usage, format!("node {to} is not up")));
+        }
+        state.nodes.move_coordinator(group, to);
+        Ok(())
+    }
+
+    /// Which node coordinates a group; none where no node is up.
+    pub fn coordinator(&self, group: &str) -> Option<i32> {
+        self.shared.state().nodes.coordinator(group)
+    }
+
+    /// Makes a topic, its partitions spread over the nodes, each with one replica.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Broker`] with the code that a client would get.
+    pub fn create_topic(&self, name: &str, partitions: usize) -> Result<(), Error> {
+        let failed = |code: ErrorCode| Error::broker(code, format!("creating topic {name}"));
+        let mut state = self.shared.state();
+        let nodes: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+        let replicas = topics::spread(&nodes, 0, partitions, 1);
+        let settings = topics::TopicSettings::default();
+        state
+            .topics
+            .create(name, replicas, settings)
+            .map_err(failed)?;
+        drop(state);
+        self.shared.tell_of_change();
+        Ok(())
+    }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |error| {
-        Error::caused(
-            ErrorKind::Connection,
-            format!("can't listen on {address}"),
-            error,
-        )
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+/// A client within the process may still hold its way to the nodes.
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.running.end_all();
+    }
 }

@@ -48,10 +48,11 @@ impl Nodes {
         self.all.get(&id).is_some_and(|node| node.is_up)
     }
 
-    /// Says whether a node is up; false where there is no such node.
-    pub(super) fn set_up(&mut self, id: i32, is_up: bool) -> bool {
-        let node = self.all.get_mut(&id);
-        node.map(|node| node.is_up = is_up).is_some()
+    /// Says whether a node is up.
+    pub(super) fn set_up(&mut self, id: i32, is_up: bool) {
+        if let Some(node) = self.all.get_mut(&id) {
+            node.is_up = is_up;
+        }
     }
 
     /// The ids of all nodes, up or not.
@@ -109,9 +110,9 @@ mod tests {
         assert_eq!(nodes.coordinator("a group"), Some(first));
         nodes.move_coordinator("a group", second);
         assert_eq!(nodes.coordinator("a group"), Some(second));
-        nodes.ids().collect::<Vec<_>>().into_iter().for_each(|id| {
+        for id in 1..=3 {
             nodes.set_up(id, false);
-        });
+        }
         assert_eq!(nodes.coordinator("a group"), None);
         assert_eq!(nodes.controller(), None);
     }

@@ -59,6 +59,7 @@ pub(super) async fn serve(
                 return;
             }
         };
+        shared.until_resumed(node).await;
         let (bytes, goes_on) = match handle(&shared, node, request).await {
             Ok(answered) => answered,
             Err(error) => {
@@ -66,6 +67,7 @@ pub(super) async fn serve(
                 return;
             }
         };
+        shared.until_resumed(node).await;
         if stream.write_all(&bytes).await.is_err() || !goes_on {
             let _ = stream.shutdown().await;
             return;

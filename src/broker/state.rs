@@ -1,5 +1,6 @@
 //! All that the nodes know, in one place: they share it as if replication took no time.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     pub(super) changed: watch::Sender<()>,
     /// Told where a timer may be due earlier than before.
     pub(super) timers: Notify,
+    /// Nodes that answer nothing at the moment.
+    pub(super) paused: watch::Sender<BTreeSet<i32>>,
     state: Mutex<State>,
 }
 
@@ -42,6 +45,7 @@ impl Shared {
             faults: Faults::default(),
             changed: watch::Sender::new(()),
             timers: Notify::new(),
+            paused: watch::Sender::default(),
             state: Mutex::new(state),
         }
     }
@@ -49,6 +53,23 @@ impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // What a panicking test left behind is still what the test wants to see.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that a node is up or not, with what follows from it.
+    pub(super) fn set_up(&self, node: i32, is_up: bool) {
+        let mut state = self.state();
+        let State { nodes, topics } = &mut *state;
+        nodes.set_up(node, is_up);
+        topics.elect(|id| nodes.is_up(id));
+        drop(state);
+        self.tell_of_change();
+    }
+
+    /// Waits until a node answers, where it is paused.
+    pub(super) async fn until_resumed(&self, node: i32) {
+        let mut paused = self.paused.subscribe();
+        // The sender lives as long as this.
+        let _ = paused.wait_for(|paused| !paused.contains(&node)).await;
     }
 
     /// Wakes the fetches that wait.

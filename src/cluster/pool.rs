@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
-use crate::net::{Connection, ConnectionConfig};
+use crate::net::{Connection, ConnectionConfig, Stream};
 use crate::{Error, ErrorKind};
 
 /// Which broker a request is for.
@@ -212,14 +213,12 @@ impl Pool {
 
     /// Connects to one address, trying all that its name stands for in turn.
     async fn connect(&self, address: &str, deadline: Instant) -> Result<Connection, Error> {
-        let late = || {
-            Error::new(
-                ErrorKind::Timeout,
-                format!("{address}: no connection in time"),
-            )
-        };
+        if let Some(own) = &self.config.connector.0 {
+            let stream = in_time(address, deadline, own.connect(address.to_owned())).await?;
+            return self.open(stream, address, deadline).await;
+        }
         let looked_up = tokio::time::timeout_at(deadline, lookup_host(address)).await;
-        let found = looked_up.map_err(|_| late())?.map_err(|error| {
+        let found = looked_up.map_err(|_| late(address))?.map_err(|error| {
             Error::caused(
                 ErrorKind::Connection,
                 format!("{address}: the name can't be resolved"),
@@ -245,24 +244,21 @@ impl Pool {
         socket_address: SocketAddr,
         deadline: Instant,
     ) -> Result<Connection, Error> {
-        let connecting = TcpStream::connect(socket_address);
-        let stream = match tokio::time::timeout_at(deadline, connecting).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                return Err(Error::caused(
-                    ErrorKind::Connection,
-                    address.to_owned(),
-                    error,
-                ));
-            }
-            Err(_) => {
-                let text = format!("{address}: no connection in time");
-                return Err(Error::new(ErrorKind::Timeout, text));
-            }
+        let connecting = async {
+            let stream = TcpStream::connect(socket_address).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
         };
-        stream
-            .set_nodelay(true)
-            .map_err(|error| Error::caused(ErrorKind::Connection, address.to_owned(), error))?;
+        let stream = in_time(address, deadline, connecting).await?;
+        self.open(stream, address, deadline).await
+    }
+
+    async fn open(
+        &self,
+        stream: impl Stream + 'static,
+        address: &str,
+        deadline: Instant,
+    ) -> Result<Connection, Error> {
         Connection::open(stream, Arc::from(address), &self.connection, deadline).await
     }
 
@@ -275,6 +271,23 @@ impl Pool {
             failures,
         )
     }
+}
+
+async fn in_time<S>(
+    address: &str,
+    deadline: Instant,
+    connecting: impl Future<Output = io::Result<S>>,
+) -> Result<S, Error> {
+    let connected = tokio::time::timeout_at(deadline, connecting).await;
+    let connected = connected.map_err(|_| late(address))?;
+    connected.map_err(|error| Error::caused(ErrorKind::Connection, address.to_owned(), error))
+}
+
+fn late(address: &str) -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        format!("{address}: no connection in time"),
+    )
 }
 
 /// The pause after a number of failures in a row: doubling from `min` to `max`, 20 % either way.

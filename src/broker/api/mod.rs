@@ -2,13 +2,21 @@
 //! out.
 
 mod api_versions;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
 mod metadata;
 
 use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, MetadataRequest, ResponseHeader};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, MetadataRequest, ResponseHeader,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
 
 use super::state::Shared;
@@ -104,6 +112,11 @@ macro_rules! apis {
 
 apis! {
     ApiVersions(ApiVersionsRequest) 0..=4 api_versions;
+    CreatePartitions(CreatePartitionsRequest) 0..=3 create_partitions;
+    CreateTopics(CreateTopicsRequest) 2..=7 create_topics;
+    DeleteTopics(DeleteTopicsRequest) 1..=6 delete_topics;
+    DescribeCluster(DescribeClusterRequest) 0..=2 describe_cluster;
+    DescribeConfigs(DescribeConfigsRequest) 1..=4 describe_configs;
     Metadata(MetadataRequest) 0..=13 metadata;
 }
 
