@@ -46,6 +46,8 @@ mod nodes;
 mod running;
 mod server;
 mod state;
+#[cfg(test)]
+mod testing;
 mod topics;
 
 use std::collections::BTreeMap;
