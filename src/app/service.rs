@@ -13,6 +13,7 @@ use crate::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use crate::engine::run::{Service, Topics};
 use crate::engine::{self, Destination};
 use crate::producer::{Producer, ProducerConfig};
+use crate::sink::Sink;
 use crate::sink::telegram::{Telegram, TelegramConfig};
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind, group};
@@ -47,6 +48,20 @@ pub(super) async fn assemble(
     let client = connect(&config.kafka).await?;
     let nodes = client.metadata().brokers().len();
     tracing::info!(brokers = nodes, "connected to Kafka");
+    join(client, sink, config, paths).await
+}
+
+/// Makes what is missing and joins the groups.
+///
+/// # Errors
+///
+/// What is forbidden or is missing, by name.
+pub(super) async fn join<S: Sink + 'static>(
+    client: Client,
+    sink: S,
+    config: Config,
+    paths: Paths,
+) -> Result<(Service<PaymentHandler<S>>, engine::Config), Error> {
     let counts = prepare_topics(&client, &config.topics).await?;
     let engine = engine_config(&config, paths, &counts);
     let drains = paths == Paths::OneDrain || config.drain.enabled;

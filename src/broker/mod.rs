@@ -48,6 +48,8 @@ mod server;
 mod state;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 use std::collections::BTreeMap;

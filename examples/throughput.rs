@@ -1,0 +1,192 @@
+//! Measures how fast this crate's producer or consumer goes, and what it costs.
+//!
+//! ```text
+//! throughput --mode produce --bootstrap localhost:9092 --topic t --n 1000000 --size 100
+//! throughput --mode consume --bootstrap localhost:9092 --topic t --n 1000000
+//! ```
+//!
+//! Prints one line of JSON: records, seconds and rates; the process's CPU seconds and largest
+//! resident memory in KiB (Linux); seconds to the first record.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use payment_notifier::consumer::{ConsumerConfig, Event};
+use payment_notifier::producer::{ProducerConfig, ProducerRecord};
+use payment_notifier::{Client, ClientConfig, Consumer, Error, ErrorKind, Producer};
+use serde_json::json;
+
+/// Deliveries that are not yet waited for, at most.
+const MAX_UNDER_WAY: usize = 100_000;
+
+/// Measures the producer or the consumer.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// What to measure.
+    #[arg(long)]
+    mode: Mode,
+    /// Where to ask first: `host:port`, with commas between.
+    #[arg(long)]
+    bootstrap: String,
+    /// The topic; it is there already.
+    #[arg(long)]
+    topic: String,
+    /// How many records.
+    #[arg(long, default_value_t = 1_000_000)]
+    n: usize,
+    /// Bytes of a record's value.
+    #[arg(long, default_value_t = 100)]
+    size: usize,
+    /// The consumer's group; one of its own where nothing is said.
+    #[arg(long)]
+    group: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    Consume,
+    Produce,
+}
+
+/// When the first record was there, and when the last.
+struct Measured {
+    first: Instant,
+    last: Instant,
+    bytes: usize,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match measure(&arguments).await {
+        Ok(line) if writeln!(io::stdout(), "{line}").is_ok() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nobody is left to tell where even this can't be written.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Error> {
+    let started = Instant::now();
+    let client = Client::connect(ClientConfig {
+        bootstrap_servers: arguments.bootstrap.split(',').map(str::to_owned).collect(),
+        ..ClientConfig::default()
+    })
+    .await?;
+    let measured = match arguments.mode {
+        Mode::Consume => consume(&client, arguments).await?,
+        Mode::Produce => produce(&client, arguments).await?,
+    };
+    let seconds = measured.last.duration_since(started).as_secs_f64();
+    let (cpu_s, rss_kb) = cost();
+    let mode = match arguments.mode {
+        Mode::Consume => "consume",
+        Mode::Produce => "produce",
+    };
+    Ok(json!({
+        "peer": "payment-notifier",
+        "mode": mode,
+        "n": arguments.n,
+        "s": rounded(seconds),
+        "rec_s": (arguments.n as f64 / seconds).round(),
+        "mb_s": rounded(measured.bytes as f64 / 1e6 / seconds),
+        "cpu_s": cpu_s,
+        "rss_kb": rss_kb,
+        "first_s": rounded(measured.first.duration_since(started).as_secs_f64()),
+    }))
+}
+
+async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Error> {
+    let producer = Producer::new(client, ProducerConfig::default());
+    let value = vec![b'x'; arguments.size];
+    let record = ProducerRecord::new(arguments.topic.as_str(), None, Some(&value));
+    let mut under_way = std::collections::VecDeque::new();
+    let mut first = None;
+    for _ in 0..arguments.n {
+        if under_way.len() == MAX_UNDER_WAY
+            && let Some(oldest) = under_way.pop_front()
+        {
+            wait_for(oldest).await?;
+            first.get_or_insert_with(Instant::now);
+        }
+        under_way.push_back(producer.send(record.clone()).await?);
+    }
+    for delivery in under_way {
+        wait_for(delivery).await?;
+        first.get_or_insert_with(Instant::now);
+    }
+    let last = Instant::now();
+    Ok(Measured {
+        first: first.unwrap_or(last),
+        last,
+        bytes: arguments.n * arguments.size,
+    })
+}
+
+async fn wait_for(delivery: payment_notifier::producer::Delivery) -> Result<(), Error> {
+    delivery.await.map(|_| ())
+}
+
+async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Error> {
+    let group_id = arguments.group.clone();
+    let group_id = group_id.unwrap_or_else(|| format!("throughput-{}", std::process::id()));
+    let mut consumer = Consumer::join(
+        client,
+        ConsumerConfig {
+            group_id,
+            topics: vec![arguments.topic.clone()],
+            max_poll_records: usize::MAX,
+            ..ConsumerConfig::default()
+        },
+    )?;
+    let (mut left, mut bytes, mut first) = (arguments.n, 0, None);
+    while left > 0 {
+        match consumer.next().await? {
+            Event::Records(mut records) => {
+                first.get_or_insert_with(Instant::now);
+                while let Some(record) = records.next() {
+                    let record = record.map_err(|error| {
+                        Error::caused(ErrorKind::Protocol, "unreadable records", error)
+                    })?;
+                    bytes += record.value().map_or(0, <[u8]>::len);
+                    left = left.saturating_sub(1);
+                }
+            }
+            Event::Revoking(partitions) => consumer.revoked(&partitions),
+            _ => {}
+        }
+    }
+    let last = Instant::now();
+    consumer.close().await;
+    Ok(Measured {
+        first: first.unwrap_or(last),
+        last,
+        bytes,
+    })
+}
+
+/// CPU seconds and the largest resident memory in KiB; null where the system does not tell.
+fn cost() -> (Option<f64>, Option<u64>) {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name, in brackets, which may hold anything: user and system time are the 12th
+    // and 13th field, in hundredths of a second.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
+    let cpu_s = match (times.next(), times.next()) {
+        (Some(Ok(user)), Some(Ok(system))) => Some((user + system) / 100.0),
+        _ => None,
+    };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let rss_kb = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
+    (cpu_s, rss_kb)
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
