@@ -26,7 +26,7 @@
 //! # What is where
 //!
 //! `api` has one file an API: the versions, what is done, what is left out. Below it everything is
-//! pure: `topics` with their partitions' `log`s, `nodes`. `server` moves the bytes, `faults`
+//! pure: `topics` with their partitions' `log`s, fetch `sessions`, `nodes`. `server` moves the bytes, `faults`
 //! decides what goes wrong.
 //!
 //! # Invariants
@@ -45,6 +45,7 @@ mod log;
 mod nodes;
 mod running;
 mod server;
+mod sessions;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -61,6 +62,7 @@ use kafka_protocol::messages::ApiKey;
 pub use clock::Clock;
 pub use config::BrokerConfig;
 pub use faults::{Control, Request};
+pub use inspect::StoredRecord;
 
 use crate::net::Connector;
 use crate::wire::ErrorCode;

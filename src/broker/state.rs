@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::config::BrokerConfig;
 use super::faults::Faults;
 use super::nodes::Nodes;
+use super::sessions::Sessions;
 use super::topics::Topics;
 
 /// What all connections of a broker share.
@@ -31,6 +32,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) nodes: Nodes,
     pub(super) topics: Topics,
+    pub(super) sessions: Sessions,
+    pub(super) next_producer_id: i64,
 }
 
 impl Shared {
@@ -38,6 +41,8 @@ impl Shared {
         let state = State {
             nodes,
             topics: Topics::default(),
+            sessions: Sessions::default(),
+            next_producer_id: 0,
         };
         Self {
             config,

@@ -1,13 +1,21 @@
 //! Asking a broker as a client does that knows exactly what it wants to say.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+use kafka_protocol::messages::{FetchRequest, ProduceRequest};
 use kafka_protocol::protocol::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::topics::{TopicSettings, spread};
 use super::{Broker, BrokerConfig};
+use crate::wire::batch::{BatchBuilder, ProducerStamp, RecordBody};
+use crate::wire::compression::Compression;
 use crate::wire::frame;
+use crate::wire::names::topic_name;
 
 /// The largest answer that a test expects.
 const MAX_ANSWER_BYTES: usize = 200 << 20;
@@ -86,6 +94,79 @@ impl Peer {
             }
         }
     }
+
+    /// Appends a batch to a partition, with `acks` -1.
+    pub(super) async fn produce(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        batch: Bytes,
+    ) -> PartitionProduceResponse {
+        let request = produce_request(topic, partition, batch);
+        let mut answer = self.ask(9, &request).await;
+        answer.responses.remove(0).partition_responses.remove(0)
+    }
+
+    /// What a partition has from an offset on, now.
+    pub(super) async fn fetch(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> PartitionData {
+        let request = fetch_request(topic, partition, offset);
+        let mut answer = self.ask(12, &request).await;
+        answer.responses.remove(0).partitions.remove(0)
+    }
+}
+
+/// A batch of records with these values; the first has this timestamp, each of the others one more.
+pub(super) fn batch(values: &[&str], timestamp: i64) -> Bytes {
+    batch_by(values, timestamp, Compression::None, ProducerStamp::NONE)
+}
+
+/// A batch in a codec, of some producer.
+pub(super) fn batch_by(
+    values: &[&str],
+    timestamp: i64,
+    codec: Compression,
+    producer: ProducerStamp,
+) -> Bytes {
+    let mut builder = BatchBuilder::new(codec);
+    for (value, timestamp) in values.iter().zip(timestamp..) {
+        let body = RecordBody::new(Some(b"key"), Some(value.as_bytes()), &[(b"h", None)]);
+        builder.push(timestamp, &body);
+    }
+    builder.build(producer, false).unwrap()
+}
+
+/// A request to append a batch, with `acks` -1.
+pub(super) fn produce_request(topic: &str, partition: i32, batch: Bytes) -> ProduceRequest {
+    let data = PartitionProduceData::default()
+        .with_index(partition)
+        .with_records(Some(batch));
+    let topic = TopicProduceData::default()
+        .with_name(topic_name(topic))
+        .with_partition_data(vec![data]);
+    ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(1000)
+        .with_topic_data(vec![topic])
+}
+
+/// A request for what a partition has from an offset on, that waits for nothing and has no
+/// session.
+pub(super) fn fetch_request(topic: &str, partition: i32, offset: i64) -> FetchRequest {
+    let partition = FetchPartition::default()
+        .with_partition(partition)
+        .with_fetch_offset(offset)
+        .with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default()
+        .with_topic(topic_name(topic))
+        .with_partitions(vec![partition]);
+    FetchRequest::default()
+        .with_min_bytes(1)
+        .with_topics(vec![topic])
 }
 
 #[tokio::test]

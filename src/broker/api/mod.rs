@@ -4,20 +4,24 @@
 mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod fetch;
+mod init_producer_id;
+mod led;
+mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
+mod produce;
 
 use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
-use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, MetadataRequest, ResponseHeader,
-};
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes};
+use kafka_protocol::messages::{self, ApiKey, ResponseHeader};
+use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 
 use super::state::Shared;
 use crate::wire::ErrorCode;
@@ -81,7 +85,7 @@ macro_rules! apis {
                 $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
                     let request = decode(call, body)?;
                     let reply = Box::pin($module::handle(call, request)).await;
-                    encode(call, reply.into())
+                    encode::<<messages::$request as Request>::Response>(call, reply.into())
                 })*
                 // Whoever asks for a version that is too new is told which there are (KIP-511).
                 ApiKey::ApiVersions => api_versions::unsupported(call),
@@ -101,7 +105,7 @@ macro_rules! apis {
         ) -> io::Result<Reply<Bytes>> {
             match call.api {
                 $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
-                    let request: $request = decode(call, body)?;
+                    let request: messages::$request = decode(call, body)?;
                     encode(call, request.refuse(code).into())
                 })*
                 _ => Err(unsupported(call)),
@@ -114,10 +118,16 @@ apis! {
     ApiVersions(ApiVersionsRequest) 0..=4 api_versions;
     CreatePartitions(CreatePartitionsRequest) 0..=3 create_partitions;
     CreateTopics(CreateTopicsRequest) 2..=7 create_topics;
+    DeleteRecords(DeleteRecordsRequest) 0..=2 delete_records;
     DeleteTopics(DeleteTopicsRequest) 1..=6 delete_topics;
     DescribeCluster(DescribeClusterRequest) 0..=2 describe_cluster;
     DescribeConfigs(DescribeConfigsRequest) 1..=4 describe_configs;
+    Fetch(FetchRequest) 4..=18 fetch;
+    InitProducerId(InitProducerIdRequest) 0..=5 init_producer_id;
+    ListOffsets(ListOffsetsRequest) 1..=10 list_offsets;
     Metadata(MetadataRequest) 0..=13 metadata;
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest) 2..=4 offset_for_leader_epoch;
+    Produce(ProduceRequest) 3..=13 produce;
 }
 
 fn decode<R: Request>(call: &Call<'_>, mut body: Bytes) -> io::Result<R> {

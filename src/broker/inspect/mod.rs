@@ -2,3 +2,5 @@
 
 mod groups;
 mod logs;
+
+pub use logs::StoredRecord;

@@ -1,0 +1,213 @@
+//! Produce, versions 3 to 13: appends one batch a partition, with `acks` 0, 1 or -1; topics by
+//! id from version 13 (KIP-516).
+//!
+//! Idempotent producers' batches are taken once and in order (KIP-98, KIP-360). Batches are kept in the
+//! codec they came in. As replication takes no time, `acks` -1 differs from 1 only where fewer
+//! replicas are up than `min.insync.replicas`. A topic that is not there is not made.
+//!
+//! Left out: transactions (such a batch is refused by `INVALID_TXN_STATE`), `compression.type`,
+//! and whatever Kafka finds by looking at each record: a compacted topic's records without a key,
+//! records that do not agree with their batch's header.
+
+use bytes::Bytes;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
+
+use super::led::led;
+use super::{Call, Refuse, Reply};
+use crate::broker::log::Appended;
+use crate::broker::state::State;
+use crate::wire::ErrorCode;
+use crate::wire::names::text;
+
+/// From this version on a client that asks the wrong node is told the right one (KIP-951).
+const TELLS_LEADER: i16 = 10;
+/// Before this version the API had no zstd (KIP-110).
+const HAS_ZSTD: i16 = 7;
+/// The codec in a batch's attributes, and zstd's id.
+const CODEC_AT: usize = 22;
+const ZSTD: u8 = 4;
+
+pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<ProduceResponse> {
+    let acks = request.acks;
+    let mut answer = ProduceResponse::default();
+    {
+        let mut state = call.shared.state();
+        let topics = request.topic_data.into_iter();
+        answer.responses = topics
+            .map(|topic| append_topic(call, &mut state, topic, acks))
+            .collect();
+        if call.version >= TELLS_LEADER {
+            tell_leaders(&state, &mut answer);
+        }
+    }
+    let all = || {
+        answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partition_responses)
+    };
+    if all().any(|partition| partition.error_code == 0) {
+        call.shared.tell_of_change();
+    }
+    match acks {
+        0 if all().all(|partition| partition.error_code == 0) => Reply::Silence,
+        0 => Reply::Close,
+        _ => Reply::Answer(answer),
+    }
+}
+
+fn append_topic(
+    call: &Call<'_>,
+    state: &mut State,
+    topic: TopicProduceData,
+    acks: i16,
+) -> TopicProduceResponse {
+    let name = if topic.topic_id.is_nil() {
+        Ok(topic.name.as_str().into())
+    } else {
+        let name = state.topics.name(topic.topic_id);
+        name.ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+    };
+    let partitions = topic.partition_data.into_iter().map(|partition| {
+        let appended = name.as_ref().map_err(|code| Refused::from(*code));
+        let appended = appended.and_then(|name| append(call, state, name, &partition, acks));
+        answer(partition.index, appended)
+    });
+    TopicProduceResponse::default()
+        .with_partition_responses(partitions.collect())
+        .with_name(topic.name)
+        .with_topic_id(topic.topic_id)
+}
+
+/// Why a batch is refused.
+struct Refused {
+    code: ErrorCode,
+    /// -1 where the refusal has nothing to do with the log.
+    log_start: i64,
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            log_start: -1,
+        }
+    }
+}
+
+fn append(
+    call: &Call<'_>,
+    state: &mut State,
+    name: &str,
+    asked: &PartitionProduceData,
+    acks: i16,
+) -> Result<(Appended, i64), Refused> {
+    let up: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+    let (partition, rules) = led(call, state, name, asked.index, -1)?;
+    if !(-1..=1).contains(&acks) {
+        return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
+    }
+    let none = Bytes::new();
+    let records = asked.records.as_ref().unwrap_or(&none);
+    if call.version < HAS_ZSTD && records.get(CODEC_AT).is_some_and(|bits| bits & 7 == ZSTD) {
+        return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
+    }
+    let in_sync = partition
+        .replicas
+        .iter()
+        .filter(|id| up.contains(id))
+        .count();
+    let wanted = rules.min_insync_replicas.min(partition.replicas.len());
+    let log = &mut partition.log;
+    let appended = if acks == -1 && in_sync < wanted {
+        Err(ErrorCode::NOT_ENOUGH_REPLICAS)
+    } else {
+        log.append(
+            records,
+            partition.leader_epoch,
+            call.shared.clock.now_ms(),
+            &rules,
+        )
+    };
+    let appended = appended.map_err(|code| Refused {
+        code,
+        log_start: match code {
+            ErrorCode::CORRUPT_MESSAGE | ErrorCode::MESSAGE_TOO_LARGE => -1,
+            _ => log.start(),
+        },
+    })?;
+    Ok((appended, log.start()))
+}
+
+fn answer(index: i32, appended: Result<(Appended, i64), Refused>) -> PartitionProduceResponse {
+    let answer = PartitionProduceResponse::default().with_index(index);
+    match appended {
+        Ok((appended, log_start)) => answer
+            .with_base_offset(appended.base_offset)
+            .with_log_append_time_ms(appended.log_append_time_ms)
+            .with_log_start_offset(log_start),
+        Err(refused) => answer
+            .with_error_code(refused.code.0)
+            .with_base_offset(-1)
+            .with_log_append_time_ms(-1)
+            .with_log_start_offset(refused.log_start),
+    }
+}
+
+/// Says who leads the partitions that this node does not (any more), and where to find them.
+fn tell_leaders(state: &State, answer: &mut ProduceResponse) {
+    for topic in &mut answer.responses {
+        let found = match topic.topic_id.is_nil() {
+            true => state.topics.get(&topic.name),
+            false => state
+                .topics
+                .name(topic.topic_id)
+                .and_then(|name| state.topics.get(&name)),
+        };
+        for partition in &mut topic.partition_responses {
+            if partition.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER.0 {
+                continue;
+            }
+            let Some(of) = found.and_then(|topic| topic.partition(partition.index)) else {
+                continue;
+            };
+            let leader = BrokerId(of.leader.unwrap_or(-1));
+            partition.current_leader = LeaderIdAndEpoch::default()
+                .with_leader_id(leader)
+                .with_leader_epoch(of.leader_epoch);
+            let is_new = !answer
+                .node_endpoints
+                .iter()
+                .any(|node| node.node_id == leader);
+            if let Some(address) = state.nodes.address(leader.0).filter(|_| is_new) {
+                answer.node_endpoints.push(
+                    NodeEndpoint::default()
+                        .with_node_id(leader)
+                        .with_host(text(&address.ip().to_string()))
+                        .with_port(i32::from(address.port())),
+                );
+            }
+        }
+    }
+}
+
+impl Refuse for ProduceRequest {
+    fn refuse(&self, code: ErrorCode) -> ProduceResponse {
+        let topics = self.topic_data.iter().map(|topic| {
+            let partitions = topic.partition_data.iter();
+            let partitions = partitions.map(|asked| answer(asked.index, Err(code.into())));
+            TopicProduceResponse::default()
+                .with_partition_responses(partitions.collect())
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.topic_id)
+        });
+        ProduceResponse::default().with_responses(topics.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;
