@@ -40,6 +40,7 @@ mod api;
 mod clock;
 mod config;
 mod faults;
+mod group;
 mod inspect;
 mod log;
 mod nodes;
@@ -51,17 +52,21 @@ mod state;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod topics;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use kafka_protocol::messages::ApiKey;
+use tokio::task::JoinSet;
 
 pub use clock::Clock;
 pub use config::BrokerConfig;
 pub use faults::{Control, Request};
+pub use group::{Committed, GroupState};
 pub use inspect::StoredRecord;
 
 use crate::net::Connector;
@@ -81,6 +86,7 @@ const MAX_NODES: i32 = 100;
 pub struct Broker {
     shared: Arc<Shared>,
     running: Arc<Running>,
+    _timers: JoinSet<()>,
 }
 
 impl Broker {
@@ -113,7 +119,13 @@ impl Broker {
         for (id, (listener, _)) in listeners {
             running.begin(id, listener);
         }
-        Ok(Self { shared, running })
+        let mut timers = JoinSet::new();
+        timers.spawn(timers::run(shared.clone()));
+        Ok(Self {
+            shared,
+            running,
+            _timers: timers,
+        })
     }
 
     /// The addresses of all nodes, as `bootstrap.servers` has them: `host:port,host:port`.

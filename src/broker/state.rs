@@ -8,9 +8,11 @@ use tokio::sync::{Notify, watch};
 use super::clock::Clock;
 use super::config::BrokerConfig;
 use super::faults::Faults;
+use super::group::Groups;
 use super::nodes::Nodes;
 use super::sessions::Sessions;
 use super::topics::Topics;
+use super::waiting::Waiting;
 
 /// What all connections of a broker share.
 #[derive(Debug)]
@@ -24,6 +26,9 @@ pub(super) struct Shared {
     pub(super) timers: Notify,
     /// Nodes that answer nothing at the moment.
     pub(super) paused: watch::Sender<BTreeSet<i32>>,
+    /// Told of each change of a group.
+    pub(super) groups_changed: watch::Sender<()>,
+    pub(super) waiting: Waiting,
     state: Mutex<State>,
 }
 
@@ -34,6 +39,7 @@ pub(super) struct State {
     pub(super) topics: Topics,
     pub(super) sessions: Sessions,
     pub(super) next_producer_id: i64,
+    pub(super) groups: Groups,
 }
 
 impl Shared {
@@ -43,6 +49,7 @@ impl Shared {
             topics: Topics::default(),
             sessions: Sessions::default(),
             next_producer_id: 0,
+            groups: Groups::new(&config, fastrand::u64(..)),
         };
         Self {
             config,
@@ -51,6 +58,8 @@ impl Shared {
             changed: watch::Sender::new(()),
             timers: Notify::new(),
             paused: watch::Sender::default(),
+            groups_changed: watch::Sender::new(()),
+            waiting: Waiting::default(),
             state: Mutex::new(state),
         }
     }
@@ -63,7 +72,7 @@ impl Shared {
     /// Says that a node is up or not, with what follows from it.
     pub(super) fn set_up(&self, node: i32, is_up: bool) {
         let mut state = self.state();
-        let State { nodes, topics } = &mut *state;
+        let State { nodes, topics, .. } = &mut *state;
         nodes.set_up(node, is_up);
         topics.elect(|id| nodes.is_up(id));
         drop(state);

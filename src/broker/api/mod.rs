@@ -2,19 +2,33 @@
 //! out.
 
 mod api_versions;
+mod coordinated;
 mod create_partitions;
 mod create_topics;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod fetch;
+mod find_coordinator;
+#[cfg(test)]
+mod group_tests;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod led;
+mod list_groups;
 mod list_offsets;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sync_group;
 
 use std::io;
 
@@ -118,16 +132,27 @@ apis! {
     ApiVersions(ApiVersionsRequest) 0..=4 api_versions;
     CreatePartitions(CreatePartitionsRequest) 0..=3 create_partitions;
     CreateTopics(CreateTopicsRequest) 2..=7 create_topics;
+    DeleteGroups(DeleteGroupsRequest) 0..=2 delete_groups;
     DeleteRecords(DeleteRecordsRequest) 0..=2 delete_records;
     DeleteTopics(DeleteTopicsRequest) 1..=6 delete_topics;
     DescribeCluster(DescribeClusterRequest) 0..=2 describe_cluster;
     DescribeConfigs(DescribeConfigsRequest) 1..=4 describe_configs;
+    DescribeGroups(DescribeGroupsRequest) 0..=6 describe_groups;
     Fetch(FetchRequest) 4..=18 fetch;
+    FindCoordinator(FindCoordinatorRequest) 0..=6 find_coordinator;
+    Heartbeat(HeartbeatRequest) 0..=4 heartbeat;
     InitProducerId(InitProducerIdRequest) 0..=5 init_producer_id;
+    JoinGroup(JoinGroupRequest) 0..=9 join_group;
+    LeaveGroup(LeaveGroupRequest) 0..=5 leave_group;
+    ListGroups(ListGroupsRequest) 0..=5 list_groups;
     ListOffsets(ListOffsetsRequest) 1..=10 list_offsets;
     Metadata(MetadataRequest) 0..=13 metadata;
+    OffsetCommit(OffsetCommitRequest) 2..=9 offset_commit;
+    OffsetDelete(OffsetDeleteRequest) 0..=0 offset_delete;
+    OffsetFetch(OffsetFetchRequest) 1..=9 offset_fetch;
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest) 2..=4 offset_for_leader_epoch;
     Produce(ProduceRequest) 3..=13 produce;
+    SyncGroup(SyncGroupRequest) 0..=5 sync_group;
 }
 
 fn decode<R: Request>(call: &Call<'_>, mut body: Bytes) -> io::Result<R> {

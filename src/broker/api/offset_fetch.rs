@@ -1,0 +1,157 @@
+//! OffsetFetch, versions 1 to 9: what groups have committed; -1 where there is nothing. All of a
+//! group's topics where none are named (from version 2), several groups at once from version 8
+//! (KIP-709).
+//!
+//! Left out: there are no transactions, so every offset is stable (KIP-447); members of KIP-848,
+//! so ids and epochs of members (version 9) go nowhere; version 10 with its topic ids, which the
+//! message crate does not have.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopics,
+};
+use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
+use kafka_protocol::protocol::StrBytes;
+
+use super::coordinated::check_coordinator;
+use super::{Call, Refuse};
+use crate::broker::group::{Committed, Group};
+use crate::broker::state::State;
+use crate::wire::ErrorCode;
+use crate::wire::names::{text, topic_name};
+
+/// Where there is no offset.
+const NONE: i64 = -1;
+
+pub(super) async fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let state = call.shared.state();
+    let groups = groups(&request);
+    let found = groups.iter().map(|group| find(call, &state, group));
+    answer(call.version, found.collect())
+}
+
+/// The request in the form that it has from version 8 on; before that there is one group, in
+/// fields of its own.
+fn groups(request: &OffsetFetchRequest) -> Vec<OffsetFetchRequestGroup> {
+    if !request.groups.is_empty() {
+        return request.groups.clone();
+    }
+    let topics = request.topics.as_ref().map(|topics| {
+        let topics = topics.iter().map(|topic| {
+            OffsetFetchRequestTopics::default()
+                .with_name(topic.name.clone())
+                .with_partition_indexes(topic.partition_indexes.clone())
+        });
+        topics.collect()
+    });
+    let group = OffsetFetchRequestGroup::default()
+        .with_group_id(request.group_id.clone())
+        .with_topics(topics);
+    vec![group]
+}
+
+fn find(
+    call: &Call<'_>,
+    state: &State,
+    asked: &OffsetFetchRequestGroup,
+) -> OffsetFetchResponseGroup {
+    let answer = OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone());
+    if let Err(code) = check_coordinator(call, state, &asked.group_id) {
+        return refused(asked, code);
+    }
+    let group = state.groups.get(&asked.group_id);
+    answer.with_topics(match &asked.topics {
+        None => group.map(all_topics).unwrap_or_default(),
+        Some(topics) => {
+            let topics = topics.iter().map(|topic| {
+                let partitions = topic.partition_indexes.iter().map(|index| {
+                    let found = group.and_then(|group| group.committed(&topic.name, *index));
+                    partition(*index, found)
+                });
+                OffsetFetchResponseTopics::default()
+                    .with_name(topic.name.clone())
+                    .with_partitions(partitions.collect())
+            });
+            topics.collect()
+        }
+    })
+}
+
+fn all_topics(group: &Group) -> Vec<OffsetFetchResponseTopics> {
+    let mut topics: BTreeMap<&str, Vec<OffsetFetchResponsePartitions>> = BTreeMap::new();
+    for (place, committed) in group.all_committed() {
+        let partitions = topics.entry(&place.topic).or_default();
+        partitions.push(partition(place.partition, Some(committed)));
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        OffsetFetchResponseTopics::default()
+            .with_name(topic_name(topic))
+            .with_partitions(partitions)
+    });
+    topics.collect()
+}
+
+fn partition(index: i32, committed: Option<&Committed>) -> OffsetFetchResponsePartitions {
+    let metadata = committed.map(|committed| text(&committed.metadata));
+    OffsetFetchResponsePartitions::default()
+        .with_partition_index(index)
+        .with_committed_offset(committed.map_or(NONE, |committed| committed.offset))
+        .with_committed_leader_epoch(committed.map_or(-1, |committed| committed.leader_epoch))
+        .with_metadata(Some(metadata.unwrap_or_default()))
+}
+
+/// A group's part where it can't be answered. Version 1 has room for a code in the partitions
+/// alone.
+fn refused(asked: &OffsetFetchRequestGroup, code: ErrorCode) -> OffsetFetchResponseGroup {
+    let topics = asked.topics.iter().flatten().map(|topic| {
+        let partitions = topic.partition_indexes.iter().map(|index| {
+            partition(*index, None)
+                .with_error_code(code.0)
+                .with_metadata(Some(StrBytes::default()))
+        });
+        OffsetFetchResponseTopics::default()
+            .with_name(topic.name.clone())
+            .with_partitions(partitions.collect())
+    });
+    OffsetFetchResponseGroup::default()
+        .with_group_id(asked.group_id.clone())
+        .with_error_code(code.0)
+        .with_topics(topics.collect())
+}
+
+fn answer(version: i16, mut found: Vec<OffsetFetchResponseGroup>) -> OffsetFetchResponse {
+    if version >= 8 {
+        return OffsetFetchResponse::default().with_groups(found);
+    }
+    let one = found.pop().unwrap_or_default();
+    let topics = one.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(|partition| {
+            OffsetFetchResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_committed_offset(partition.committed_offset)
+                .with_committed_leader_epoch(partition.committed_leader_epoch)
+                .with_metadata(partition.metadata)
+                .with_error_code(partition.error_code)
+        });
+        OffsetFetchResponseTopic::default()
+            .with_name(topic.name)
+            .with_partitions(partitions.collect())
+    });
+    OffsetFetchResponse::default()
+        .with_error_code(one.error_code)
+        .with_topics(topics.collect())
+}
+
+impl Refuse for OffsetFetchRequest {
+    fn refuse(&self, code: ErrorCode) -> OffsetFetchResponse {
+        let version = if self.groups.is_empty() { 7 } else { 8 };
+        let groups = groups(self);
+        let refused = groups.iter().map(|group| refused(group, code));
+        answer(version, refused.collect())
+    }
+}

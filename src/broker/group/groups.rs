@@ -1,0 +1,298 @@
+//! All groups of the cluster.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::machine::Group;
+use super::offsets::Committed;
+use super::state::State;
+use super::words::{Effect, Identity, JoinRequest, NotJoined, SyncRequest, Ticket};
+use crate::broker::BrokerConfig;
+use crate::wire::{ErrorCode, TopicPartition};
+
+/// A broker keeps no more groups.
+const MAX_GROUPS: usize = 10_000;
+/// Kafka's `offset.metadata.max.bytes`, which counts as Java does: in UTF-16.
+const MAX_METADATA: usize = 4096;
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::broker) struct Groups {
+    all: BTreeMap<Arc<str>, Group>,
+    initial_delay: Duration,
+    session_timeouts: [Duration; 2],
+    /// Makes ids of members unlike those of any broker before.
+    seed: u64,
+    members_made: u64,
+    tickets_made: u64,
+    effects: VecDeque<Effect>,
+}
+
+impl Groups {
+    pub(in crate::broker) fn new(config: &BrokerConfig, seed: u64) -> Self {
+        Self {
+            all: BTreeMap::new(),
+            initial_delay: config.group_initial_rebalance_delay,
+            session_timeouts: [
+                config.group_min_session_timeout,
+                config.group_max_session_timeout,
+            ],
+            seed,
+            members_made: 0,
+            tickets_made: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    pub(in crate::broker) fn get(&self, id: &str) -> Option<&Group> {
+        self.all.get(id)
+    }
+
+    pub(in crate::broker) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
+        self.all.iter()
+    }
+
+    /// A ticket for a request that may have to wait.
+    pub(in crate::broker) fn ticket(&mut self) -> Ticket {
+        self.tickets_made += 1;
+        Ticket(self.tickets_made)
+    }
+
+    /// The next answer to give.
+    pub(in crate::broker) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// A JoinGroup. It is answered by an effect, now or later.
+    pub(in crate::broker) fn join(
+        &mut self,
+        id: &str,
+        ticket: Ticket,
+        request: JoinRequest,
+        now: Instant,
+    ) {
+        let [least, most] = self.session_timeouts;
+        let asked = request.identity.member_id.clone();
+        let is_new = asked.is_empty();
+        let possible = if id.is_empty() {
+            Err(ErrorCode::INVALID_GROUP_ID)
+        } else if !(least..=most).contains(&request.session_timeout) {
+            Err(ErrorCode::INVALID_SESSION_TIMEOUT)
+        } else if is_new {
+            self.make(id, now)
+        } else {
+            Ok(())
+        };
+        let fresh = self.fresh_id(&request);
+        let joined = possible.and_then(|()| {
+            self.with(id, now, |group| {
+                group.handle_join(ticket, request, fresh, now)
+            })
+            .ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
+        });
+        if let Err(code) = joined {
+            let refusal = NotJoined::new(code, asked);
+            self.effects.push_back(Effect::Joined(ticket, Err(refusal)));
+        }
+    }
+
+    /// A SyncGroup. It is answered by an effect, now or later.
+    pub(in crate::broker) fn sync(
+        &mut self,
+        id: &str,
+        ticket: Ticket,
+        request: &SyncRequest,
+        now: Instant,
+    ) {
+        let synced = check_id(id).and_then(|()| {
+            self.with(id, now, |group| group.handle_sync(ticket, request, now))
+                .ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
+        });
+        if let Err(code) = synced {
+            self.effects.push_back(Effect::Synced(ticket, Err(code)));
+        }
+    }
+
+    /// A Heartbeat.
+    pub(in crate::broker) fn heartbeat(
+        &mut self,
+        id: &str,
+        identity: &Identity,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        check_id(id)?;
+        let beat = |group: &mut Group| group.handle_heartbeat(identity, generation, now);
+        self.with(id, now, beat)
+            .unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
+    }
+
+    /// A LeaveGroup of these members: what is said to each.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_GROUP_ID`.
+    pub(in crate::broker) fn leave(
+        &mut self,
+        id: &str,
+        who: &[Identity],
+        now: Instant,
+    ) -> Result<Vec<Result<(), ErrorCode>>, ErrorCode> {
+        check_id(id)?;
+        let left = self.with(id, now, |group| group.handle_leave(who, now));
+        Ok(left.unwrap_or_else(|| vec![Err(ErrorCode::UNKNOWN_MEMBER_ID); who.len()]))
+    }
+
+    /// Says whether someone may commit. Where there is no such group, one without members comes
+    /// into being for whoever assigns partitions on their own.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_ID_NOT_FOUND` for a generation of a group that there is not, and what the group
+    /// itself says.
+    pub(in crate::broker) fn check_commit(
+        &mut self,
+        id: &str,
+        identity: &Identity,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        if generation < 0 {
+            self.make(id, now)?;
+        }
+        let commit = |group: &mut Group| group.handle_commit(identity, generation, now);
+        self.with(id, now, commit)
+            .unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
+    }
+
+    /// Keeps an offset that [`Groups::check_commit`] allowed.
+    ///
+    /// # Errors
+    ///
+    /// `OFFSET_METADATA_TOO_LARGE`.
+    pub(in crate::broker) fn commit(
+        &mut self,
+        id: &str,
+        partition: TopicPartition,
+        committed: Committed,
+    ) -> Result<(), ErrorCode> {
+        let metadata = &committed.metadata;
+        if metadata.len() > MAX_METADATA && metadata.encode_utf16().count() > MAX_METADATA {
+            return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+        }
+        if let Some(group) = self.all.get_mut(id) {
+            group.offsets.put(partition, committed);
+        }
+        Ok(())
+    }
+
+    /// Says whether offsets of a group may be deleted at all.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_ID_NOT_FOUND` or `NON_EMPTY_GROUP`.
+    pub(in crate::broker) fn check_offset_delete(&self, id: &str) -> Result<(), ErrorCode> {
+        let group = self.all.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        group.check_offset_delete()
+    }
+
+    /// Forgets an offset.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_SUBSCRIBED_TO_TOPIC`.
+    pub(in crate::broker) fn delete_offset(
+        &mut self,
+        id: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(), ErrorCode> {
+        let group = self.all.get_mut(id);
+        let group = group.ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        if group.is_subscribed_to(topic) {
+            return Err(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
+        }
+        group.offsets.remove(topic, partition);
+        Ok(())
+    }
+
+    /// Deletes a group.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_ID_NOT_FOUND` or `NON_EMPTY_GROUP`.
+    pub(in crate::broker) fn delete(&mut self, id: &str) -> Result<(), ErrorCode> {
+        let group = self.all.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        let State::Empty { .. } = group.state else {
+            return Err(ErrorCode::NON_EMPTY_GROUP);
+        };
+        self.all.remove(id);
+        Ok(())
+    }
+
+    /// A topic is gone, and with it what was committed to it.
+    pub(in crate::broker) fn topic_deleted(&mut self, topic: &str) {
+        for group in self.all.values_mut() {
+            group.offsets.remove_topic(topic);
+        }
+    }
+
+    /// When something is due.
+    pub(in crate::broker) fn poll_timeout(&self) -> Option<Instant> {
+        let timers = |group: &Group| [group.poll_timeout(), group.expires()];
+        self.all.values().flat_map(timers).flatten().min()
+    }
+
+    /// Does what is due.
+    pub(in crate::broker) fn handle_timeout(&mut self, now: Instant) {
+        let effects = &mut self.effects;
+        self.all.retain(|_, group| {
+            group.handle_timeout(now);
+            effects.extend(std::iter::from_fn(|| group.poll_effect()));
+            group.expires().is_none_or(|at| at > now)
+        });
+    }
+
+    /// Does something with a group, and what was due before it or is because of it.
+    fn with<T>(&mut self, id: &str, now: Instant, act: impl FnOnce(&mut Group) -> T) -> Option<T> {
+        let group = self.all.get_mut(id)?;
+        group.handle_timeout(now);
+        let done = act(group);
+        group.handle_timeout(now);
+        let effects = std::iter::from_fn(|| group.poll_effect());
+        self.effects.extend(effects);
+        Some(done)
+    }
+
+    /// Sees to it that there is a group of this name.
+    fn make(&mut self, id: &str, now: Instant) -> Result<(), ErrorCode> {
+        if self.all.contains_key(id) {
+            return Ok(());
+        }
+        if self.all.len() >= MAX_GROUPS {
+            return Err(ErrorCode::POLICY_VIOLATION);
+        }
+        let group = Group::new(self.initial_delay, now);
+        self.all.insert(id.into(), group);
+        Ok(())
+    }
+
+    /// An id that no member had before.
+    fn fresh_id(&mut self, request: &JoinRequest) -> Arc<str> {
+        self.members_made += 1;
+        let unique = Uuid::from_u64_pair(self.seed, self.members_made);
+        let instance = request.identity.instance_id.as_ref();
+        let of = instance.unwrap_or(&request.client_id);
+        format!("{of}-{unique}").into()
+    }
+}
+
+fn check_id(id: &str) -> Result<(), ErrorCode> {
+    match id {
+        "" => Err(ErrorCode::INVALID_GROUP_ID),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,57 @@
+//! The group coordinator, for the classic protocol. Pure.
+//!
+//! ```text
+//!             first join                       all have joined,
+//!  ┌───────┐ ────────────► ┌────────────────────┐ or time is over  ┌─────────────────────┐
+//!  │ Empty │               │ PreparingRebalance │ ───────────────► │ CompletingRebalance │
+//!  └───────┘ ◄──────────── └────────────────────┘ ◄─────────────── └─────────────────────┘
+//!             nobody joined        ▲    a member joins anew, leaves,          │
+//!                                  │    is silent, or syncs too late          │
+//!                                  │                                          │ the leader
+//!                                  │               ┌────────┐                 │ has synced
+//!                                  └────────────── │ Stable │ ◄───────────────┘
+//!                     a member joins, leaves or is └────────┘
+//!                     silent; the leader joins again
+//! ```
+//!
+//! From Empty, a group that nobody uses disappears after a while, or is deleted; what there is not
+//! is called Dead. Generations and members are those of KIP-394 (a member learns its id first),
+//! KIP-345 (static members), KIP-559 (protocol type and name in SyncGroup) and KIP-814 (a leader
+//! that has nothing to assign).
+//!
+//! [`Groups`] has all groups. A JoinGroup or SyncGroup that is to wait has a [`Ticket`], and its
+//! answer is an [`Effect`].
+//!
+//! # Invariants
+//!
+//! - Every ticket is answered once: Kafka leaves the SyncGroup of a member that leaves meanwhile,
+//!   and a request that the same member has repeated, without an answer.
+//! - A member's first JoinGroup waits 5 minutes at most; after that, a member that waits for the
+//!   coordinator is not taken for lost.
+//! - A commit is accepted from a member of the present generation, or from anyone where there are
+//!   no members.
+//! - Groups and members have a limit; offsets are those of partitions that there are.
+//!
+//! Left out: the consumer protocol of KIP-848, transactional commits, `offsets.retention.minutes`.
+
+mod commit;
+mod groups;
+mod join;
+mod look;
+mod machine;
+mod member;
+mod offsets;
+mod rebalance;
+mod session;
+mod state;
+mod words;
+
+pub(super) use groups::Groups;
+pub(super) use machine::Group;
+pub(super) use member::Member;
+pub(super) use words::{
+    Effect, Identity, JoinAnswer, JoinRequest, NotJoined, Protocol, SyncAnswer, SyncRequest, Ticket,
+};
+
+pub use offsets::Committed;
+pub use state::GroupState;

@@ -1,0 +1,62 @@
+//! Requests that wait for what others do: a group's answers, brought to those who asked.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::group::{Effect, JoinAnswer, SyncAnswer, Ticket};
+use super::state::{Shared, State};
+
+/// Who waits, by ticket.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    joins: Mutex<HashMap<Ticket, oneshot::Sender<JoinAnswer>>>,
+    syncs: Mutex<HashMap<Ticket, oneshot::Sender<SyncAnswer>>>,
+}
+
+impl Waiting {
+    /// The answer to a JoinGroup. Must be called before the ticket is used.
+    pub(super) fn for_join(&self, ticket: Ticket) -> oneshot::Receiver<JoinAnswer> {
+        register(&self.joins, ticket)
+    }
+
+    /// The answer to a SyncGroup. Must be called before the ticket is used.
+    pub(super) fn for_sync(&self, ticket: Ticket) -> oneshot::Receiver<SyncAnswer> {
+        register(&self.syncs, ticket)
+    }
+}
+
+impl Shared {
+    /// Gives out the answers that the groups have, and has the timers looked at again.
+    pub(super) fn settle_groups(&self, state: &mut State) {
+        while let Some(effect) = state.groups.poll_effect() {
+            match effect {
+                Effect::Joined(ticket, answer) => answer_to(&self.waiting.joins, ticket, answer),
+                Effect::Synced(ticket, answer) => answer_to(&self.waiting.syncs, ticket, answer),
+            }
+        }
+        self.groups_changed.send_replace(());
+        self.timers.notify_one();
+    }
+}
+
+fn register<T>(
+    waiting: &Mutex<HashMap<Ticket, oneshot::Sender<T>>>,
+    ticket: Ticket,
+) -> oneshot::Receiver<T> {
+    let (sender, receiver) = oneshot::channel();
+    lock(waiting).insert(ticket, sender);
+    receiver
+}
+
+fn answer_to<T>(waiting: &Mutex<HashMap<Ticket, oneshot::Sender<T>>>, ticket: Ticket, answer: T) {
+    if let Some(sender) = lock(waiting).remove(&ticket) {
+        // Whoever asked may be gone.
+        let _ = sender.send(answer);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
