@@ -246,7 +246,7 @@ mod tests {
     }
 
     fn actions(faults: &Faults, api: ApiKey, count: usize) -> Vec<Option<Action>> {
-        let mut fate = || faults.fate(&request(api, 1)).action;
+        let fate = || faults.fate(&request(api, 1)).action;
         (0..count).map(|_| fate()).collect()
     }
 

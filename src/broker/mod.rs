@@ -67,7 +67,7 @@ pub use clock::Clock;
 pub use config::BrokerConfig;
 pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
-pub use inspect::StoredRecord;
+pub use inspect::{GroupView, MemberView, StoredRecord};
 
 use crate::net::Connector;
 use crate::wire::ErrorCode;
@@ -199,7 +199,7 @@ impl Broker {
     ///
     /// When dropped, the node is stopped, and may still be listening for a moment.
     pub async fn stop_node(&self, node: i32) {
-        self.shared.set_up(node, false);
+        self.shared.change_nodes(|nodes| nodes.set_up(node, false));
         self.running.end(node).await;
     }
 
@@ -225,7 +225,7 @@ impl Broker {
         };
         let (listener, _) = running::bind(address).await?;
         self.running.begin(node, listener);
-        self.shared.set_up(node, true);
+        self.shared.change_nodes(|nodes| nodes.set_up(node, true));
         Ok(())
     }
 
@@ -279,11 +279,11 @@ impl Broker {
     ///
     /// [`ErrorKind::Usage`] where that node does not exist or is down.
     pub fn move_coordinator(&self, group: &str, to: i32) -> Result<(), Error> {
-        let mut state = self.shared.state();
-        if !state.nodes.is_up(to) {
+        if !self.shared.state().nodes.is_up(to) {
             return Err(Error::new(ErrorKind::Usage, format!("node {to} is not up")));
         }
-        state.nodes.move_coordinator(group, to);
+        let change = |nodes: &mut Nodes| nodes.move_coordinator(group, to);
+        self.shared.change_nodes(change);
         Ok(())
     }
 

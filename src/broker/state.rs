@@ -1,6 +1,6 @@
 //! All that the nodes know, in one place: they share it as if replication took no time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -69,12 +69,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that a node is up or not, with what follows from it.
-    pub(super) fn set_up(&self, node: i32, is_up: bool) {
+    /// Changes which nodes are up, or which of them coordinates what, with all that follows from
+    /// it: leaders are elected, and whoever waits for a coordinator that is none any more is told.
+    pub(super) fn change_nodes(&self, change: impl FnOnce(&mut Nodes)) {
         let mut state = self.state();
-        let State { nodes, topics, .. } = &mut *state;
-        nodes.set_up(node, is_up);
+        let State {
+            nodes,
+            topics,
+            groups,
+            ..
+        } = &mut *state;
+        let coordinators: HashMap<_, _> = groups
+            .iter()
+            .map(|(id, _)| (id.clone(), nodes.coordinator(id)))
+            .collect();
+        change(nodes);
         topics.elect(|id| nodes.is_up(id));
+        let has_moved = |id: &str| coordinators.get(id).copied().flatten() != nodes.coordinator(id);
+        groups.coordinator_moved(has_moved, self.clock.now());
+        self.settle_groups(&mut state);
         drop(state);
         self.tell_of_change();
     }

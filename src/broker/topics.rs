@@ -63,10 +63,6 @@ impl Topics {
         self.all.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut Topic)> {
-        self.all.iter_mut()
-    }
-
     /// Makes a topic; `replicas` has the nodes of each partition.
     ///
     /// # Errors

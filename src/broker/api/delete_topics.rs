@@ -37,7 +37,10 @@ fn delete(state: &mut State, asked: DeleteTopicState) -> DeletableTopicResult {
             (name.as_deref().map(topic_name), ErrorCode::UNKNOWN_TOPIC_ID)
         }
     };
-    let deleted = name.as_ref().and_then(|name| state.topics.delete(name));
+    let deleted = name.as_ref().and_then(|name| {
+        state.groups.topic_deleted(name);
+        state.topics.delete(name)
+    });
     let (code, id) = match deleted {
         Some(topic) => (ErrorCode::NONE, topic.id),
         None => (missing, asked.topic_id),

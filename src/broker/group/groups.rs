@@ -240,6 +240,23 @@ impl Groups {
         }
     }
 
+    /// Other nodes coordinate these groups from now on: whoever waits has to ask them, and the
+    /// members' sessions begin anew.
+    pub(in crate::broker) fn coordinator_moved(
+        &mut self,
+        has_moved: impl Fn(&str) -> bool,
+        now: Instant,
+    ) {
+        for (id, group) in &mut self.all {
+            if has_moved(id) {
+                group.handle_timeout(now);
+                group.handle_move(now);
+                let effects = std::iter::from_fn(|| group.poll_effect());
+                self.effects.extend(effects);
+            }
+        }
+    }
+
     /// When something is due.
     pub(in crate::broker) fn poll_timeout(&self) -> Option<Instant> {
         let timers = |group: &Group| [group.poll_timeout(), group.expires()];

@@ -188,6 +188,7 @@ impl Group {
             answer.members.clear();
         }
         let waits = self.member(id).and_then(|member| member.waits.take());
+        self.keep();
         if let Some(Waits::ForJoin(ticket)) = waits {
             self.answer_join(ticket, Ok(answer));
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::member::{Member, Waits};
+use super::moved::Kept;
 use super::offsets::Offsets;
 use super::state::State;
 use super::words::{
@@ -35,6 +36,8 @@ pub(in crate::broker) struct Group {
     /// The topics of this generation's members, where they can be read.
     pub(super) subscribed: Option<BTreeSet<String>>,
     pub(super) offsets: Offsets,
+    /// What outlives this coordinator.
+    pub(super) kept: Kept,
     effects: VecDeque<Effect>,
 }
 
@@ -51,6 +54,7 @@ impl Group {
             pending: BTreeMap::new(),
             subscribed: None,
             offsets: Offsets::default(),
+            kept: Kept::default(),
             effects: VecDeque::new(),
         }
     }

@@ -14,6 +14,9 @@
 //!                     silent; the leader joins again
 //! ```
 //!
+//! When another node becomes the coordinator, what was under way is lost, as Kafka's log has only
+//! stable and empty groups: the group is again what it was last, and so is its generation.
+//!
 //! From Empty, a group that nobody uses disappears after a while, or is deleted; what there is not
 //! is called Dead. Generations and members are those of KIP-394 (a member learns its id first),
 //! KIP-345 (static members), KIP-559 (protocol type and name in SyncGroup) and KIP-814 (a leader
@@ -40,6 +43,7 @@ mod join;
 mod look;
 mod machine;
 mod member;
+mod moved;
 mod offsets;
 mod rebalance;
 mod session;

@@ -124,6 +124,7 @@ impl Group {
         self.protocol = None;
         self.subscribed = self.topics_of_members();
         self.state = State::Empty { since: now };
+        self.keep();
     }
 
     /// Has someone lead who has joined; false where nobody has.
@@ -186,6 +187,7 @@ impl Group {
         self.state = State::Stable {
             due: self.state.due(),
         };
+        self.keep();
         for (ticket, assignment) in tickets {
             let answer = self.synced(assignment);
             self.answer_sync(ticket, Ok(answer));

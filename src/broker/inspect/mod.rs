@@ -3,4 +3,5 @@
 mod groups;
 mod logs;
 
+pub use groups::{GroupView, MemberView};
 pub use logs::StoredRecord;
