@@ -8,6 +8,8 @@ mod handler;
 pub mod logging;
 mod publish;
 mod run;
+#[cfg(test)]
+mod scenarios;
 mod service;
 mod shutdown;
 
