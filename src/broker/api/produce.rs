@@ -14,14 +14,13 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
-use kafka_protocol::messages::{BrokerId, ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
-use super::led::led;
+use super::led::{leader, led};
 use super::{Call, Refuse, Reply};
 use crate::broker::log::Appended;
 use crate::broker::state::State;
 use crate::wire::ErrorCode;
-use crate::wire::names::text;
 
 /// From this version on a client that asks the wrong node is told the right one (KIP-951).
 const TELLS_LEADER: i16 = 10;
@@ -34,53 +33,49 @@ const ZSTD: u8 = 4;
 pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<ProduceResponse> {
     let acks = request.acks;
     let mut answer = ProduceResponse::default();
-    {
-        let mut state = call.shared.state();
-        let topics = request.topic_data.into_iter();
-        answer.responses = topics
-            .map(|topic| append_topic(call, &mut state, topic, acks))
-            .collect();
-        if call.version >= TELLS_LEADER {
-            tell_leaders(&state, &mut answer);
-        }
+    for topic in request.topic_data {
+        append_topic(call, topic, acks, &mut answer);
     }
-    let all = || {
-        answer
-            .responses
-            .iter()
-            .flat_map(|topic| &topic.partition_responses)
-    };
-    if all().any(|partition| partition.error_code == 0) {
+    let all = answer
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses);
+    let is_good = |partition: &PartitionProduceResponse| partition.error_code == 0;
+    if all.clone().any(is_good) {
         call.shared.tell_of_change();
     }
     match acks {
-        0 if all().all(|partition| partition.error_code == 0) => Reply::Silence,
+        0 if all.clone().all(is_good) => Reply::Silence,
         0 => Reply::Close,
         _ => Reply::Answer(answer),
     }
 }
 
-fn append_topic(
-    call: &Call<'_>,
-    state: &mut State,
-    topic: TopicProduceData,
-    acks: i16,
-) -> TopicProduceResponse {
+fn append_topic(call: &Call<'_>, topic: TopicProduceData, acks: i16, answer: &mut ProduceResponse) {
+    let mut state = call.shared.state();
     let name = if topic.topic_id.is_nil() {
-        Ok(topic.name.as_str().into())
+        Some(topic.name.as_str().into())
     } else {
-        let name = state.topics.name(topic.topic_id);
-        name.ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+        state.topics.name(topic.topic_id)
     };
-    let partitions = topic.partition_data.into_iter().map(|partition| {
-        let appended = name.as_ref().map_err(|code| Refused::from(*code));
-        let appended = appended.and_then(|name| append(call, state, name, &partition, acks));
-        answer(partition.index, appended)
-    });
-    TopicProduceResponse::default()
-        .with_partition_responses(partitions.collect())
-        .with_name(topic.name)
-        .with_topic_id(topic.topic_id)
+    let mut partitions = Vec::with_capacity(topic.partition_data.len());
+    for asked in &topic.partition_data {
+        let Some(name) = &name else {
+            partitions.push(tell(asked.index, Err(ErrorCode::UNKNOWN_TOPIC_ID.into())));
+            continue;
+        };
+        let mut told = tell(asked.index, append(call, &mut state, name, asked, acks));
+        if call.version >= TELLS_LEADER {
+            tell_leader(&state, name, &mut told, &mut answer.node_endpoints);
+        }
+        partitions.push(told);
+    }
+    answer.responses.push(
+        TopicProduceResponse::default()
+            .with_partition_responses(partitions)
+            .with_name(topic.name)
+            .with_topic_id(topic.topic_id),
+    );
 }
 
 /// Why a batch is refused.
@@ -143,7 +138,7 @@ fn append(
     Ok((appended, log.start()))
 }
 
-fn answer(index: i32, appended: Result<(Appended, i64), Refused>) -> PartitionProduceResponse {
+fn tell(index: i32, appended: Result<(Appended, i64), Refused>) -> PartitionProduceResponse {
     let answer = PartitionProduceResponse::default().with_index(index);
     match appended {
         Ok((appended, log_start)) => answer
@@ -158,40 +153,26 @@ fn answer(index: i32, appended: Result<(Appended, i64), Refused>) -> PartitionPr
     }
 }
 
-/// Says who leads the partitions that this node does not (any more), and where to find them.
-fn tell_leaders(state: &State, answer: &mut ProduceResponse) {
-    for topic in &mut answer.responses {
-        let found = match topic.topic_id.is_nil() {
-            true => state.topics.get(&topic.name),
-            false => state
-                .topics
-                .name(topic.topic_id)
-                .and_then(|name| state.topics.get(&name)),
-        };
-        for partition in &mut topic.partition_responses {
-            if partition.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER.0 {
-                continue;
-            }
-            let Some(of) = found.and_then(|topic| topic.partition(partition.index)) else {
-                continue;
-            };
-            let leader = BrokerId(of.leader.unwrap_or(-1));
-            partition.current_leader = LeaderIdAndEpoch::default()
-                .with_leader_id(leader)
-                .with_leader_epoch(of.leader_epoch);
-            let is_new = !answer
-                .node_endpoints
-                .iter()
-                .any(|node| node.node_id == leader);
-            if let Some(address) = state.nodes.address(leader.0).filter(|_| is_new) {
-                answer.node_endpoints.push(
-                    NodeEndpoint::default()
-                        .with_node_id(leader)
-                        .with_host(text(&address.ip().to_string()))
-                        .with_port(i32::from(address.port())),
-                );
-            }
-        }
+/// Says who leads a partition that this node does not (any more), and where to find it.
+fn tell_leader(
+    state: &State,
+    topic: &str,
+    partition: &mut PartitionProduceResponse,
+    endpoints: &mut Vec<NodeEndpoint>,
+) {
+    if partition.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER.0 {
+        return;
+    }
+    let Some(leader) = leader(state, Some(topic), partition.index) else {
+        return;
+    };
+    partition.current_leader = LeaderIdAndEpoch::default()
+        .with_leader_id(leader.id)
+        .with_leader_epoch(leader.epoch);
+    let is_new = !endpoints.iter().any(|node| node.node_id == leader.id);
+    if let Some((host, port)) = leader.endpoint.filter(|_| is_new) {
+        let endpoint = NodeEndpoint::default().with_node_id(leader.id);
+        endpoints.push(endpoint.with_host(host).with_port(port));
     }
 }
 
@@ -199,7 +180,7 @@ impl Refuse for ProduceRequest {
     fn refuse(&self, code: ErrorCode) -> ProduceResponse {
         let topics = self.topic_data.iter().map(|topic| {
             let partitions = topic.partition_data.iter();
-            let partitions = partitions.map(|asked| answer(asked.index, Err(code.into())));
+            let partitions = partitions.map(|asked| tell(asked.index, Err(code.into())));
             TopicProduceResponse::default()
                 .with_partition_responses(partitions.collect())
                 .with_name(topic.name.clone())

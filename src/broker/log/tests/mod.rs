@@ -1,0 +1,38 @@
+mod appending;
+mod model;
+mod reading;
+mod sequences;
+
+use bytes::Bytes;
+
+use super::{Appended, Log, Rules};
+use crate::broker::config::BrokerConfig;
+use crate::broker::testing::{batch, batch_by};
+use crate::broker::topics::TopicSettings;
+use crate::wire::ErrorCode;
+use crate::wire::compression::Compression;
+
+/// The broker's time in these tests.
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn rules(settings: &[(&str, &str)]) -> Rules {
+    let mut own = TopicSettings::default();
+    for (name, value) in settings {
+        own.set(name, value).unwrap();
+    }
+    Rules::new(&own, &BrokerConfig::default())
+}
+
+fn append(log: &mut Log, records: &Bytes) -> Result<Appended, ErrorCode> {
+    log.append(records, 0, NOW_MS, &rules(&[]))
+}
+
+/// A log of batches with so many records each; each record's timestamp is its offset.
+fn log_of(batches: &[usize]) -> Log {
+    let mut log = Log::default();
+    for records in batches {
+        let records = batch(&vec!["v"; *records], log.end());
+        append(&mut log, &records).unwrap();
+    }
+    log
+}
