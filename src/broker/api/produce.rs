@@ -5,7 +5,8 @@
 //! codec they came in. As replication takes no time, `acks` -1 differs from 1 only where fewer
 //! replicas are up than `min.insync.replicas`. A topic that is not there is not made.
 //!
-//! Left out: transactions (such a batch is refused by `INVALID_TXN_STATE`), `compression.type`,
+//! Left out: transactions (such a batch is refused by `INVALID_TXN_STATE`, or by
+//! `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` where there is no transactional id), `compression.type`,
 //! and whatever Kafka finds by looking at each record: a compacted topic's records without a key,
 //! records that do not agree with their batch's header.
 
@@ -18,20 +19,27 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 
 use super::led::{leader, led};
 use super::{Call, Refuse, Reply};
-use crate::broker::log::Appended;
+use crate::broker::log::{Appended, Incoming};
 use crate::broker::state::State;
 use crate::wire::ErrorCode;
+use crate::wire::compression::Compression;
 
 /// From this version on a client that asks the wrong node is told the right one (KIP-951).
 const TELLS_LEADER: i16 = 10;
 /// Before this version the API had no zstd (KIP-110).
 const HAS_ZSTD: i16 = 7;
-/// The codec in a batch's attributes, and zstd's id.
-const CODEC_AT: usize = 22;
-const ZSTD: u8 = 4;
+/// Where a batch says that it is part of a transaction, and by which bit.
+const ATTRIBUTES_AT: usize = 22;
+const TRANSACTIONAL: u8 = 1 << 4;
 
 pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<ProduceResponse> {
     let acks = request.acks;
+    if request.transactional_id.is_none() && has_transactions(&request) {
+        return match acks {
+            0 => Reply::Close,
+            _ => Reply::Answer(request.refuse(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)),
+        };
+    }
     let mut answer = ProduceResponse::default();
     for topic in request.topic_data {
         append_topic(call, topic, acks, &mut answer);
@@ -49,6 +57,17 @@ pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<Pr
         0 => Reply::Close,
         _ => Reply::Answer(answer),
     }
+}
+
+fn has_transactions(request: &ProduceRequest) -> bool {
+    let topics = request.topic_data.iter();
+    let mut batches = topics
+        .flat_map(|topic| &topic.partition_data)
+        .flat_map(|partition| &partition.records);
+    batches.any(|batch| {
+        let attributes = batch.get(ATTRIBUTES_AT);
+        attributes.is_some_and(|bits| bits & TRANSACTIONAL != 0)
+    })
 }
 
 fn append_topic(call: &Call<'_>, topic: TopicProduceData, acks: i16, answer: &mut ProduceResponse) {
@@ -101,41 +120,41 @@ fn append(
     asked: &PartitionProduceData,
     acks: i16,
 ) -> Result<(Appended, i64), Refused> {
-    let up: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+    let in_sync = in_sync(state, name, asked.index);
     let (partition, rules) = led(call, state, name, asked.index, -1)?;
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
-    let none = Bytes::new();
-    let records = asked.records.as_ref().unwrap_or(&none);
-    if call.version < HAS_ZSTD && records.get(CODEC_AT).is_some_and(|bits| bits & 7 == ZSTD) {
+    let incoming = Incoming::read(asked.records.as_ref().unwrap_or(&Bytes::new()))?;
+    if call.version < HAS_ZSTD && incoming.codec() == Some(Compression::Zstd) {
         return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
     }
-    let in_sync = partition
-        .replicas
-        .iter()
-        .filter(|id| up.contains(id))
-        .count();
     let wanted = rules.min_insync_replicas.min(partition.replicas.len());
     let log = &mut partition.log;
     let appended = if acks == -1 && in_sync < wanted {
         Err(ErrorCode::NOT_ENOUGH_REPLICAS)
     } else {
-        log.append(
-            records,
-            partition.leader_epoch,
-            call.shared.clock.now_ms(),
-            &rules,
-        )
+        let now_ms = call.shared.clock.now_ms();
+        log.append(incoming, partition.leader_epoch, now_ms, &rules)
     };
     let appended = appended.map_err(|code| Refused {
         code,
         log_start: match code {
-            ErrorCode::CORRUPT_MESSAGE | ErrorCode::MESSAGE_TOO_LARGE => -1,
+            ErrorCode::MESSAGE_TOO_LARGE => -1,
             _ => log.start(),
         },
     })?;
     Ok((appended, log.start()))
+}
+
+/// How many of a partition's replicas are up.
+fn in_sync(state: &State, topic: &str, partition: i32) -> usize {
+    let topic = state.topics.get(topic);
+    let partition = topic.and_then(|topic| topic.partition(partition));
+    let replicas = partition
+        .into_iter()
+        .flat_map(|partition| &partition.replicas);
+    replicas.filter(|id| state.nodes.is_up(**id)).count()
 }
 
 fn tell(index: i32, appended: Result<(Appended, i64), Refused>) -> PartitionProduceResponse {

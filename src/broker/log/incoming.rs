@@ -4,9 +4,8 @@ use bytes::Bytes;
 
 use super::Rules;
 use crate::wire::ErrorCode;
-use crate::wire::batch::{
-    Attributes, BatchError, BatchHeader, Batches, RecordBatch, TimestampType,
-};
+use crate::wire::batch::{Attributes, BatchError, BatchHeader, Batches, RecordBatch};
+use crate::wire::compression::Compression;
 
 /// A batch's length, after its base offset, counts what comes after itself.
 const LENGTH_AT: usize = 8;
@@ -14,16 +13,21 @@ const UNCOUNTED_BYTES: usize = 12;
 /// The attribute of a batch whose timestamps are the broker's.
 const LOG_APPEND_TIME: i16 = 1 << 3;
 
-/// A batch that may be appended as far as can be said without the log.
+/// The one batch that a produce request has for a partition, whole and with the right CRC.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(in crate::broker) struct Incoming {
     pub(super) batch: RecordBatch,
+    size: usize,
 }
 
 impl Incoming {
-    /// Takes the one batch that a produce request has for a partition; what follows that is less
-    /// than a batch is left out, as Kafka does.
-    pub(super) fn check(records: &Bytes, now_ms: i64, rules: &Rules) -> Result<Self, ErrorCode> {
+    /// Takes a request's bytes; what follows the batch and is less than one is left out, as Kafka
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_RECORD` where it is not one batch of the present format, `CORRUPT_MESSAGE`.
+    pub(in crate::broker) fn read(records: &Bytes) -> Result<Self, ErrorCode> {
         if length_is_damaged(records) {
             return Err(ErrorCode::CORRUPT_MESSAGE);
         }
@@ -34,22 +38,42 @@ impl Incoming {
         if batches.next().is_some() {
             return Err(ErrorCode::INVALID_RECORD);
         }
-        if size > rules.max_message_bytes {
-            return Err(ErrorCode::MESSAGE_TOO_LARGE);
-        }
-        check_header(&batch.header)?;
-        check_timestamps(&batch.header, now_ms, rules)?;
-        Ok(Self { batch })
+        Ok(Self { batch, size })
     }
 
-    /// Puts the broker's time in place of the records' where the topic wants it, and returns it;
-    /// -1 otherwise.
+    /// How the records are compressed; none for a codec that Kafka does not have.
+    pub(in crate::broker) fn codec(&self) -> Option<Compression> {
+        self.batch.header.attributes.codec().ok()
+    }
+
+    /// Says whether a client may write the batch to a topic, as far as that can be said without
+    /// the log.
+    pub(super) fn check(&self, now_ms: i64, rules: &Rules) -> Result<(), ErrorCode> {
+        if self.size > rules.max_message_bytes {
+            return Err(ErrorCode::MESSAGE_TOO_LARGE);
+        }
+        if self.codec().is_none() {
+            return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
+        }
+        let header = &self.batch.header;
+        check_header(header)?;
+        let latest = now_ms.saturating_add(rules.timestamp_after_max_ms);
+        if header.max_timestamp > latest && !rules.stamps_on_append {
+            return Err(ErrorCode::INVALID_TIMESTAMP);
+        }
+        Ok(())
+    }
+
+    /// Has the batch say what the topic wants about whose its timestamps are. Puts the broker's
+    /// time in place of the records' where that is wanted, and returns it; -1 otherwise.
     pub(super) fn stamp(&mut self, now_ms: i64, rules: &Rules) -> i64 {
+        let header = &mut self.batch.header;
+        let others = header.attributes.0 & !LOG_APPEND_TIME;
         if !rules.stamps_on_append {
+            header.attributes = Attributes(others);
             return -1;
         }
-        let header = &mut self.batch.header;
-        header.attributes = Attributes(header.attributes.0 | LOG_APPEND_TIME);
+        header.attributes = Attributes(others | LOG_APPEND_TIME);
         header.max_timestamp = now_ms;
         now_ms
     }
@@ -75,9 +99,6 @@ fn refusal(error: &BatchError) -> ErrorCode {
 }
 
 fn check_header(header: &BatchHeader) -> Result<(), ErrorCode> {
-    if header.attributes.codec().is_err() {
-        return Err(ErrorCode::UNKNOWN_SERVER_ERROR);
-    }
     let counts_agree = header.record_count == header.last_offset_delta.saturating_add(1);
     let producer = header.producer;
     if header.base_offset != 0
@@ -89,15 +110,6 @@ fn check_header(header: &BatchHeader) -> Result<(), ErrorCode> {
     }
     if header.attributes.is_transactional() {
         return Err(ErrorCode::INVALID_TXN_STATE);
-    }
-    Ok(())
-}
-
-fn check_timestamps(header: &BatchHeader, now_ms: i64, rules: &Rules) -> Result<(), ErrorCode> {
-    let is_ahead = header.max_timestamp > now_ms.saturating_add(rules.timestamp_after_max_ms);
-    let is_stamped = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
-    if is_stamped || (is_ahead && !rules.stamps_on_append) {
-        return Err(ErrorCode::INVALID_TIMESTAMP);
     }
     Ok(())
 }

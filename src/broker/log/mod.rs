@@ -25,9 +25,9 @@ use bytes::Bytes;
 
 use crate::wire::ErrorCode;
 use epochs::Epochs;
-use incoming::Incoming;
 use producers::{Duplicate, Producers};
 
+pub(super) use incoming::Incoming;
 pub(super) use read::Slice;
 pub(super) use rules::Rules;
 pub(super) use times::{OffsetAndTime, Time};
@@ -79,21 +79,21 @@ impl Log {
         self.end
     }
 
-    /// Appends the one batch of a produce request.
+    /// Appends the batch of a produce request.
     ///
     /// # Errors
     ///
-    /// `INVALID_RECORD`, `CORRUPT_MESSAGE`, `MESSAGE_TOO_LARGE`, `INVALID_TIMESTAMP`,
+    /// `INVALID_RECORD`, `MESSAGE_TOO_LARGE`, `INVALID_TIMESTAMP`,
     /// `UNKNOWN_SERVER_ERROR` for an unknown codec, `INVALID_TXN_STATE` for a transaction's batch,
     /// `INVALID_PRODUCER_EPOCH` or `OUT_OF_ORDER_SEQUENCE_NUMBER`.
     pub(super) fn append(
         &mut self,
-        records: &Bytes,
+        mut incoming: Incoming,
         leader_epoch: i32,
         now_ms: i64,
         rules: &Rules,
     ) -> Result<Appended, ErrorCode> {
-        let mut incoming = Incoming::check(records, now_ms, rules)?;
+        incoming.check(now_ms, rules)?;
         let header = &mut incoming.batch.header;
         if let Some(duplicate) = self.producers.check(header)? {
             let Duplicate {

@@ -81,11 +81,6 @@ fn what_a_client_may_not_write_is_refused() {
             ErrorCode::UNKNOWN_SERVER_ERROR,
         ),
         (
-            "the broker's time",
-            edited(|batch| batch.header.attributes = Attributes(1 << 3)),
-            ErrorCode::INVALID_TIMESTAMP,
-        ),
-        (
             "the future",
             batch(&["a"], NOW_MS + 3_600_001),
             ErrorCode::INVALID_TIMESTAMP,
@@ -111,9 +106,9 @@ fn the_topic_says_how_large_a_batch_may_be() {
     let size = good.len();
     let limit = |bytes: usize| rules(&[("max.message.bytes", &bytes.to_string())]);
     let mut log = Log::default();
-    let refused = log.append(&good, 0, NOW_MS, &limit(size - 1));
+    let refused = append_by(&mut log, &good, 0, &limit(size - 1));
     assert_eq!(refused, Err(ErrorCode::MESSAGE_TOO_LARGE));
-    assert!(log.append(&good, 0, NOW_MS, &limit(size)).is_ok());
+    assert!(append_by(&mut log, &good, 0, &limit(size)).is_ok());
 }
 
 #[test]
@@ -123,7 +118,7 @@ fn a_batch_is_kept_as_it_came_but_for_its_offset_and_epoch() {
         append(&mut log, &batch(&["first"], 1)).unwrap();
         let sent = batch_by(&["a", "b"], 5, codec, ProducerStamp::NONE);
         assert_eq!(
-            log.append(&sent, 3, NOW_MS, &rules(&[]))
+            append_by(&mut log, &sent, 3, &rules(&[]))
                 .unwrap()
                 .base_offset,
             1
@@ -145,11 +140,17 @@ fn the_broker_stamps_where_the_topic_wants_it() {
     let mut log = Log::default();
     // A clock that is wrong does not matter then.
     let sent = batch(&["a", "b"], NOW_MS * 2);
-    let appended = log.append(&sent, 0, NOW_MS, &stamps).unwrap();
+    let appended = append_by(&mut log, &sent, 0, &stamps).unwrap();
     assert_eq!(appended.log_append_time_ms, NOW_MS);
     for record in log.records() {
         assert_eq!(record.timestamp, NOW_MS);
         assert_eq!(record.timestamp_type, TimestampType::LogAppendTime);
     }
     assert_eq!(log.records().count(), 2);
+    // A producer can't do so.
+    let mut log = Log::default();
+    let claims = edited(|batch| batch.header.attributes = Attributes(1 << 3));
+    append(&mut log, &claims).unwrap();
+    let mut types = log.records().map(|record| record.timestamp_type);
+    assert!(types.all(|kind| kind == TimestampType::CreateTime));
 }

@@ -5,7 +5,7 @@ mod sequences;
 
 use bytes::Bytes;
 
-use super::{Appended, Log, Rules};
+use super::{Appended, Incoming, Log, Rules};
 use crate::broker::config::BrokerConfig;
 use crate::broker::testing::{batch, batch_by};
 use crate::broker::topics::TopicSettings;
@@ -24,7 +24,16 @@ fn rules(settings: &[(&str, &str)]) -> Rules {
 }
 
 fn append(log: &mut Log, records: &Bytes) -> Result<Appended, ErrorCode> {
-    log.append(records, 0, NOW_MS, &rules(&[]))
+    append_by(log, records, 0, &rules(&[]))
+}
+
+fn append_by(
+    log: &mut Log,
+    records: &Bytes,
+    epoch: i32,
+    rules: &Rules,
+) -> Result<Appended, ErrorCode> {
+    log.append(Incoming::read(records)?, epoch, NOW_MS, rules)
 }
 
 /// A log of batches with so many records each; each record's timestamp is its offset.

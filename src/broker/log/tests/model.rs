@@ -81,9 +81,7 @@ fn run(log: &mut Log, model: &mut Model, step: &Step) {
                 Compression::ALL[codec],
                 ProducerStamp::NONE,
             );
-            let appended = log
-                .append(&batch, model.epoch, NOW_MS, &rules(&[]))
-                .unwrap();
+            let appended = append_by(log, &batch, model.epoch, &rules(&[])).unwrap();
             assert_eq!(appended.base_offset, model.end());
             for timestamp in (timestamp..).take(records) {
                 let (offset, epoch) = (model.end(), model.epoch);

@@ -80,7 +80,7 @@ fn offsets_are_found_by_time() {
         (2, 200, Compression::Zstd),
     ] {
         let batch = batch_by(&["a", "b"], timestamp, codec, ProducerStamp::NONE);
-        log.append(&batch, epoch, NOW_MS, &rules(&[])).unwrap();
+        append_by(&mut log, &batch, epoch, &rules(&[])).unwrap();
     }
     let find = |log: &Log, time| {
         let found = log.offset_at(time, 4)?;
@@ -111,12 +111,11 @@ fn a_log_keeps_as_many_bytes_as_it_may_and_a_batch_more_at_most() {
     let keeps = rules(&[("retention.bytes", &(2 * size).to_string())]);
     let mut log = Log::default();
     for timestamp in 0..5 {
-        log.append(&batch(&["v"], timestamp), 0, NOW_MS, &keeps)
-            .unwrap();
+        append_by(&mut log, &batch(&["v"], timestamp), 0, &keeps).unwrap();
     }
     assert_eq!(offsets(&log), [3, 4]);
     let keeps = rules(&[("retention.bytes", &(2 * size - 1).to_string())]);
-    log.append(&batch(&["v"], 5), 0, NOW_MS, &keeps).unwrap();
+    append_by(&mut log, &batch(&["v"], 5), 0, &keeps).unwrap();
     assert_eq!((log.start(), offsets(&log)), (4, vec![4, 5]));
 }
 
@@ -126,8 +125,7 @@ fn old_records_go_when_it_is_looked_for_them() {
     let minute = rules(&[("retention.ms", "60000")]);
     let mut log = Log::default();
     for timestamp in [NOW_MS - 60 * SECOND, NOW_MS + 300 * SECOND, NOW_MS, -1] {
-        log.append(&batch(&["v"], timestamp), 0, NOW_MS, &minute)
-            .unwrap();
+        append_by(&mut log, &batch(&["v"], timestamp), 0, &minute).unwrap();
     }
     let mut kept_at = |seconds: i64, rules: &Rules| {
         log.retain_time(NOW_MS + seconds * SECOND, rules);

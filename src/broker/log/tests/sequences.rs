@@ -87,7 +87,8 @@ fn a_producer_outlives_its_records_and_is_forgotten_after_a_day() {
             base_sequence: 0,
         };
         let batch = batch_by(&["a"], NOW_MS, Compression::None, producer);
-        log.append(&batch, 0, tomorrow, &rules(&[])).unwrap();
+        log.append(Incoming::read(&batch).unwrap(), 0, tomorrow, &rules(&[]))
+            .unwrap();
     }
     assert!(append_two(&mut log, 1, 0, 40).is_ok());
     // Those of today are not.
