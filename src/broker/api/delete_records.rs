@@ -69,3 +69,46 @@ impl Refuse for DeleteRecordsRequest {
         respond(self, |_, _, _| Err(code))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::delete_records_request::{
+        DeleteRecordsPartition, DeleteRecordsTopic,
+    };
+
+    use super::*;
+    use crate::broker::testing::{Peer, batch, cluster, make_topic};
+    use crate::wire::names::topic_name;
+
+    async fn delete(peer: &mut Peer, topic: &str, offset: i64) -> (i16, i64) {
+        let partition = DeleteRecordsPartition::default().with_offset(offset);
+        let topic = DeleteRecordsTopic::default()
+            .with_name(topic_name(topic))
+            .with_partitions(vec![partition]);
+        let request = DeleteRecordsRequest::default().with_topics(vec![topic]);
+        let answer = peer.ask(2, &request).await;
+        let partition = &answer.topics[0].partitions[0];
+        (partition.error_code, partition.low_watermark)
+    }
+
+    #[tokio::test]
+    async fn a_partition_begins_where_it_is_told_to() {
+        let broker = cluster(1).await;
+        make_topic(&broker, "t", 1, &[]);
+        make_topic(&broker, "kept", 1, &[("cleanup.policy", "compact")]);
+        let mut peer = Peer::connect(&broker, 1).await;
+        peer.produce("t", 0, batch(&["a", "b", "c"], 1)).await;
+        assert_eq!(delete(&mut peer, "t", 1).await, (0, 1));
+        assert_eq!(broker.log_range("t", 0), Some((1, 3)));
+        let out_of_range = (ErrorCode::OFFSET_OUT_OF_RANGE.0, -1);
+        assert_eq!(peer.fetch("t", 0, 0).await.error_code, out_of_range.0);
+        for offset in [-2, 4] {
+            assert_eq!(delete(&mut peer, "t", offset).await, out_of_range);
+        }
+        assert_eq!(delete(&mut peer, "t", -1).await, (0, 3));
+        let unknown = (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0, -1);
+        assert_eq!(delete(&mut peer, "missing", 0).await, unknown);
+        let policy = (ErrorCode::POLICY_VIOLATION.0, -1);
+        assert_eq!(delete(&mut peer, "kept", 0).await, policy);
+    }
+}

@@ -47,12 +47,13 @@ pub(super) async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchRespo
         Ok(opened) => opened,
         Err(code) => return FetchResponse::default().with_error_code(code.0),
     };
-    let mut missing = None;
+    let mut missing: Option<Vec<bool>> = None;
     loop {
         {
             let mut state = call.shared.state();
             let found = find::all(call, &mut state, &opened.wanted, max_bytes);
-            let missing = missing.get_or_insert_with(|| find::missing(&found));
+            let missing =
+                missing.get_or_insert_with(|| found.iter().map(find::is_missing).collect());
             if find::is_enough(&found, missing, min_bytes) || clock.now() >= until {
                 return answer::answer(call, &mut state, opened, &found, request.isolation_level);
             }

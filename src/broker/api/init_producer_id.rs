@@ -38,3 +38,49 @@ impl Refuse for InitProducerIdRequest {
             .with_producer_epoch(-1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::testing::{Peer, cluster};
+    use crate::wire::names::text;
+
+    fn request() -> InitProducerIdRequest {
+        InitProducerIdRequest::default().with_transactional_id(None)
+    }
+
+    #[tokio::test]
+    async fn each_producer_has_its_own_id() {
+        let broker = cluster(2).await;
+        let mut ids = Vec::new();
+        for (node, version) in [(1, 0), (2, 3), (1, 5)] {
+            let mut peer = Peer::connect(&broker, node).await;
+            let answer = peer.ask(version, &request()).await;
+            assert_eq!((answer.error_code, answer.producer_epoch), (0, 0));
+            ids.push(answer.producer_id);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn half_an_identity_and_a_transactional_id_are_refused() {
+        let broker = cluster(1).await;
+        let mut peer = Peer::connect(&broker, 1).await;
+        let transactional = |id| request().with_transactional_id(Some(text(id).into()));
+        let refused = [
+            (request().with_producer_epoch(1), ErrorCode::INVALID_REQUEST),
+            (
+                request().with_producer_id(ProducerId(1)),
+                ErrorCode::INVALID_REQUEST,
+            ),
+            (transactional(""), ErrorCode::INVALID_REQUEST),
+            (transactional("x"), ErrorCode::UNSUPPORTED_VERSION),
+        ];
+        for (request, code) in refused {
+            let answer = peer.ask(4, &request).await;
+            assert_eq!((answer.error_code, answer.producer_id.0), (code.0, -1));
+        }
+    }
+}

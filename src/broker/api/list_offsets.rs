@@ -5,7 +5,7 @@
 //! storage: the earliest local offset is the earliest (KIP-405), the last one that was tiered is
 //! none (KIP-1005).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
@@ -27,23 +27,22 @@ const LATEST_TIERED: i64 = -5;
 
 pub(super) async fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let mut state = call.shared.state();
-    let (mut once, mut twice) = (HashSet::new(), HashSet::new());
+    let mut times = HashMap::new();
     for topic in &request.topics {
         for asked in &topic.partitions {
             let partition = (&topic.name, asked.partition_index);
-            if !once.insert(partition) {
-                twice.insert(partition);
-            }
+            *times.entry(partition).or_insert(0) += 1;
         }
     }
     let topics = request.topics.iter().map(|topic| {
-        let partitions = topic.partitions.iter().map(|asked| {
-            let found = if twice.contains(&(&topic.name, asked.partition_index)) {
-                Err(ErrorCode::INVALID_REQUEST)
-            } else {
-                find(call, &mut state, &topic.name, asked)
+        let partitions = topic.partitions.iter().filter_map(|asked| {
+            // One that is named twice is answered once.
+            let times = times.remove(&(&topic.name, asked.partition_index))?;
+            let found = match times {
+                1 => find(call, &mut state, &topic.name, asked),
+                _ => Err(ErrorCode::INVALID_REQUEST),
             };
-            answer(call.version, asked.partition_index, found)
+            Some(answer(call.version, asked.partition_index, found))
         });
         ListOffsetsTopicResponse::default()
             .with_partitions(partitions.collect())
@@ -118,3 +117,6 @@ impl Refuse for ListOffsetsRequest {
         ListOffsetsResponse::default().with_topics(topics.collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

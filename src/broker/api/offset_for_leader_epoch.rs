@@ -55,3 +55,52 @@ impl Refuse for OffsetForLeaderEpochRequest {
         respond(self, |_, _| Err(code))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::BrokerId;
+    use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderTopic;
+
+    use super::*;
+    use crate::broker::testing::{Peer, batch, cluster, make_topic};
+    use crate::wire::names::topic_name;
+
+    #[tokio::test]
+    async fn an_epoch_ends_where_the_next_leader_began() {
+        let broker = cluster(1).await;
+        make_topic(&broker, "t", 1, &[]);
+        let mut peer = Peer::connect(&broker, 1).await;
+        peer.produce("t", 0, batch(&["a", "b"], 1)).await;
+        broker
+            .shared
+            .state()
+            .topics
+            .get_mut("t")
+            .unwrap()
+            .partitions[0]
+            .lead(Some(1));
+        peer.produce("t", 0, batch(&["c"], 1)).await;
+        let fenced = (ErrorCode::FENCED_LEADER_EPOCH.0, -1, -1);
+        let cases = [
+            (0, -1, (0, 0, 2)),
+            (1, 1, (0, 1, 3)),
+            (2, 1, (0, -1, -1)),
+            (0, 0, fenced),
+        ];
+        for (epoch, current, expected) in cases {
+            let asked = OffsetForLeaderPartition::default()
+                .with_leader_epoch(epoch)
+                .with_current_leader_epoch(current);
+            let topic = OffsetForLeaderTopic::default()
+                .with_topic(topic_name("t"))
+                .with_partitions(vec![asked]);
+            let request = OffsetForLeaderEpochRequest::default()
+                .with_replica_id(BrokerId(-1))
+                .with_topics(vec![topic]);
+            let answer = peer.ask(4, &request).await;
+            let found = &answer.topics[0].partitions[0];
+            let found = (found.error_code, found.leader_epoch, found.end_offset);
+            assert_eq!(found, expected, "epoch {epoch}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ use kafka_protocol::messages::{FetchResponse, TopicName};
 use uuid::Uuid;
 
 use super::Call;
-use super::find::Finding;
+use super::find::{Finding, is_missing};
 use crate::broker::api::led::leader;
 use crate::broker::sessions::{Opened, Seen, Topic, Wanted};
 use crate::broker::state::State;
@@ -34,8 +34,11 @@ pub(super) fn answer(
     let mut answer = FetchResponse::default()
         .with_error_code(closed.code.0)
         .with_session_id(closed.id);
-    let all = wanted.iter().zip(found).zip(closed.answered);
-    for ((wanted, found), _) in all.filter(|(_, is_answered)| *is_answered) {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    // As Kafka has it: topics that are not there come last.
+    order.sort_by_key(|at| is_missing(&found[*at]));
+    for at in order.into_iter().filter(|at| closed.answered[*at]) {
+        let (wanted, found) = (&wanted[at], &found[at]);
         let mut partition = data(state, wanted, found, isolation_level);
         if call.version >= TELLS_LEADER {
             tell_leader(state, wanted, &mut partition, &mut answer.node_endpoints);

@@ -85,15 +85,12 @@ fn diverging(partition: &Partition, wanted: &Wanted) -> Result<Option<(i32, i64)
     Ok(diverges.then_some((epoch, end)))
 }
 
-/// Which partitions are of topics that are not there: what waits for others goes on waiting.
-pub(super) fn missing(found: &[Finding]) -> Vec<bool> {
-    let is_missing = |found: &Finding| {
-        matches!(
-            found,
-            Err(ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
-        )
-    };
-    found.iter().map(is_missing).collect()
+/// True for a partition of a topic that is not there: what waits for others goes on waiting.
+pub(super) fn is_missing(found: &Finding) -> bool {
+    matches!(
+        found,
+        Err(ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+    )
 }
 
 /// True where there is nothing to wait for.
