@@ -59,3 +59,6 @@ pub(super) use words::{
 
 pub use offsets::Committed;
 pub use state::GroupState;
+
+#[cfg(test)]
+mod tests;
