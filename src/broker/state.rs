@@ -86,7 +86,8 @@ impl Shared {
         change(nodes);
         topics.elect(|id| nodes.is_up(id));
         let has_moved = |id: &str| coordinators.get(id).copied().flatten() != nodes.coordinator(id);
-        groups.coordinator_moved(has_moved, self.clock.now());
+        let is_coordinated = nodes.up().next().is_some();
+        groups.coordinator_moved(has_moved, is_coordinated, self.clock.now());
         self.settle_groups(&mut state);
         drop(state);
         self.tell_of_change();

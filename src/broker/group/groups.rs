@@ -240,17 +240,18 @@ impl Groups {
         }
     }
 
-    /// Other nodes coordinate these groups from now on: whoever waits has to ask them, and the
-    /// members' sessions begin anew.
+    /// Other nodes coordinate these groups from now on, or none does: whoever waits has to ask
+    /// them, and the members' sessions begin anew.
     pub(in crate::broker) fn coordinator_moved(
         &mut self,
         has_moved: impl Fn(&str) -> bool,
+        is_coordinated: bool,
         now: Instant,
     ) {
         for (id, group) in &mut self.all {
             if has_moved(id) {
                 group.handle_timeout(now);
-                group.handle_move(now);
+                group.handle_move(is_coordinated, now);
                 let effects = std::iter::from_fn(|| group.poll_effect());
                 self.effects.extend(effects);
             }

@@ -40,8 +40,9 @@ impl Group {
     }
 
     /// Another node coordinates the group from now on: whoever waits has to ask that one, a
-    /// rebalance that was under way has not been, and the members' sessions begin anew.
-    pub(super) fn handle_move(&mut self, now: Instant) {
+    /// rebalance that was under way has not been, and the members' sessions begin anew. While no
+    /// node does, nobody's session ends.
+    pub(super) fn handle_move(&mut self, is_coordinated: bool, now: Instant) {
         let members = std::mem::take(&mut self.members);
         for member in members {
             self.refuse(member.waits, ErrorCode::NOT_COORDINATOR, "");
@@ -60,7 +61,10 @@ impl Group {
             State::Stable { due: None }
         };
         for member in &mut self.members {
-            member.begin_session(now);
+            member.session_ends = None;
+            if is_coordinated {
+                member.begin_session(now);
+            }
         }
     }
 }

@@ -147,7 +147,9 @@ impl World {
             }
             Event::Pass { milliseconds } => self.rig.pass(Duration::from_millis(milliseconds)),
             Event::Move => {
-                self.rig.groups.coordinator_moved(|_| true, self.rig.now);
+                self.rig
+                    .groups
+                    .coordinator_moved(|_| true, true, self.rig.now);
                 self.rig.settle();
                 self.generation = self.present();
             }

@@ -123,7 +123,8 @@ fn a_move_takes_the_group_back_to_what_it_was_last() {
     let waiting = rig.join(rejoin(&joined[1]));
     assert_eq!(rig.state(), GroupState::PreparingRebalance);
     rig.pass(SESSION - Duration::from_secs(1));
-    rig.groups.coordinator_moved(|id| id == GROUP, rig.now);
+    rig.groups
+        .coordinator_moved(|id| id == GROUP, true, rig.now);
     rig.settle();
     for ticket in [newcomer, waiting] {
         let refusal = rig.joins[&ticket].clone().unwrap_err();
@@ -146,11 +147,24 @@ fn a_move_leaves_other_groups_alone_and_answers_who_waits_for_the_leader() {
     let tickets = [rig.join(request()), rig.join(request())];
     let joined = rig.after_delay(&tickets);
     let follower = rig.sync(&sync_of(&joined[1]));
-    rig.groups.coordinator_moved(|id| id != GROUP, rig.now);
+    rig.groups
+        .coordinator_moved(|id| id != GROUP, true, rig.now);
     rig.settle();
     assert!(rig.is_waiting(follower));
-    rig.groups.coordinator_moved(|_| true, rig.now);
+    rig.groups.coordinator_moved(|_| true, true, rig.now);
     rig.settle();
     assert_eq!(rig.syncs[&follower], Err(ErrorCode::NOT_COORDINATOR));
     assert_eq!(rig.heartbeat(&joined[0]), Err(ErrorCode::UNKNOWN_MEMBER_ID));
+}
+
+#[test]
+fn no_session_ends_while_no_node_coordinates() {
+    let (mut rig, joined) = Rig::stable(1);
+    rig.groups.coordinator_moved(|_| true, false, rig.now);
+    rig.pass(100 * SESSION);
+    rig.groups.coordinator_moved(|_| true, true, rig.now);
+    rig.pass(SESSION - Duration::from_secs(1));
+    assert_eq!(rig.heartbeat(&joined[0]), Ok(()));
+    rig.pass(SESSION);
+    assert_eq!(rig.state(), GroupState::Empty);
 }
