@@ -20,14 +20,14 @@ pub(super) async fn handle(
     request: FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
     let state = call.shared.state();
-    let keys = keys(&request);
+    let keys = keys(call.version, &request);
     let found = keys.iter().map(|key| find(&state, request.key_type, key));
     answer(call.version, found.collect())
 }
 
-/// Up to version 3 there is one key, in a field of its own; the other field is empty then.
-fn keys(request: &FindCoordinatorRequest) -> Vec<StrBytes> {
-    if request.coordinator_keys.is_empty() {
+/// Up to version 3 there is one key, in a field of its own.
+fn keys(version: i16, request: &FindCoordinatorRequest) -> Vec<StrBytes> {
+    if version < 4 {
         vec![request.key.clone()]
     } else {
         request.coordinator_keys.clone()
@@ -73,12 +73,9 @@ fn answer(version: i16, mut found: Vec<Coordinator>) -> FindCoordinatorResponse 
 
 impl Refuse for FindCoordinatorRequest {
     fn refuse(&self, code: ErrorCode) -> FindCoordinatorResponse {
-        let version = if self.coordinator_keys.is_empty() {
-            0
-        } else {
-            4
-        };
-        let keys = keys(self);
+        // Each form has a field that the other does not.
+        let version = if self.key.is_empty() { 4 } else { 0 };
+        let keys = keys(version, self);
         answer(version, keys.iter().map(|key| nowhere(key, code)).collect())
     }
 }

@@ -2,16 +2,28 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_delete_request::{
+    OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, SyncGroupRequest,
+    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::broker::testing::{Peer, cluster};
+use crate::broker::testing::{Peer, cluster, make_topic};
+use crate::broker::{Broker, GroupState};
 use crate::wire::ErrorCode;
-use crate::wire::names::{group_id, text};
+use crate::wire::names::{group_id, text, topic_name};
 
 const GROUP: &str = "notifier";
 
@@ -106,5 +118,339 @@ async fn every_version_finds_the_coordinator() {
         };
         assert_eq!(Some(found.1), expected, "version {version}");
         assert_eq!(found.0, 0);
+    }
+}
+
+/// A member of a stable group of its own, by the newest versions.
+async fn stable(peer: &mut Peer) -> JoinGroupResponse {
+    let joined = become_member(peer, 9).await;
+    let sync = SyncGroupRequest::default()
+        .with_group_id(group_id(GROUP))
+        .with_generation_id(joined.generation_id)
+        .with_member_id(joined.member_id.clone())
+        .with_protocol_type(Some(text("consumer")))
+        .with_protocol_name(Some(text("range")));
+    assert_eq!(peer.ask(5, &sync).await.error_code, 0);
+    joined
+}
+
+/// A commit to a partition of `payments`, and the code it is answered with.
+async fn commit(
+    peer: &mut Peer,
+    version: i16,
+    member: (&StrBytes, i32),
+    partition: i32,
+    offset: i64,
+) -> ErrorCode {
+    let epoch = if version < 6 { -1 } else { 4 };
+    let partition = OffsetCommitRequestPartition::default()
+        .with_partition_index(partition)
+        .with_committed_offset(offset)
+        .with_committed_leader_epoch(epoch)
+        .with_committed_metadata(Some(text("by hand")));
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(topic_name("payments"))
+        .with_partitions(vec![partition]);
+    let request = OffsetCommitRequest::default()
+        .with_group_id(group_id(GROUP))
+        .with_member_id(member.0.clone())
+        .with_generation_id_or_member_epoch(member.1)
+        .with_topics(vec![topic]);
+    let answer = peer.ask(version, &request).await;
+    ErrorCode(answer.topics[0].partitions[0].error_code)
+}
+
+/// A cluster of one node with two partitions of `payments`.
+async fn with_payments() -> (Broker, Peer) {
+    let broker = cluster(1).await;
+    make_topic(&broker, "payments", 2, &[]);
+    let peer = Peer::connect(&broker, 1).await;
+    (broker, peer)
+}
+
+#[tokio::test]
+async fn commits_are_fenced_and_kept_in_every_version() {
+    let (broker, mut peer) = with_payments().await;
+    let member = stable(&mut peer).await;
+    let (id, generation) = (&member.member_id, member.generation_id);
+    let stranger = text("stranger");
+    for version in 2..=9 {
+        let refusals = [
+            (id, generation - 1, ErrorCode::ILLEGAL_GENERATION),
+            (&stranger, generation, ErrorCode::UNKNOWN_MEMBER_ID),
+            (&StrBytes::default(), -1, ErrorCode::UNKNOWN_MEMBER_ID),
+        ];
+        for (id, generation, code) in refusals {
+            let refused = commit(&mut peer, version, (id, generation), 0, 1000).await;
+            assert_eq!(refused, code, "version {version}");
+        }
+        let missing = commit(&mut peer, version, (&stranger, generation), 2, 1000).await;
+        assert_eq!(missing, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let offset = i64::from(version);
+        let done = commit(&mut peer, version, (id, generation), 0, offset).await;
+        assert_eq!(done, ErrorCode::NONE);
+        let committed = broker.committed(GROUP, "payments", 0).unwrap();
+        assert_eq!(committed.offset, offset);
+        assert_eq!(committed.metadata, "by hand");
+        assert_eq!(committed.leader_epoch, if version < 6 { -1 } else { 4 });
+    }
+}
+
+#[tokio::test]
+async fn a_generation_of_a_group_that_there_is_not_is_refused() {
+    let (_broker, mut peer) = with_payments().await;
+    let id = text("somebody");
+    let older = commit(&mut peer, 8, (&id, 1), 0, 1).await;
+    assert_eq!(older, ErrorCode::ILLEGAL_GENERATION);
+    let newer = commit(&mut peer, 9, (&id, 1), 0, 1).await;
+    assert_eq!(newer, ErrorCode::GROUP_ID_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn every_version_finds_what_was_committed() {
+    let (_broker, mut peer) = with_payments().await;
+    let done = commit(&mut peer, 9, (&StrBytes::default(), -1), 1, 42).await;
+    assert_eq!(done, ErrorCode::NONE);
+    for version in 1..=7 {
+        let topic = OffsetFetchRequestTopic::default()
+            .with_name(topic_name("payments"))
+            .with_partition_indexes(vec![0, 1]);
+        let request = OffsetFetchRequest::default()
+            .with_group_id(group_id(GROUP))
+            .with_topics(Some(vec![topic]));
+        let answer = peer.ask(version, &request).await;
+        let partitions = &answer.topics[0].partitions;
+        let offsets = [
+            partitions[0].committed_offset,
+            partitions[1].committed_offset,
+        ];
+        assert_eq!(offsets, [-1, 42], "version {version}");
+        assert_eq!(partitions[1].metadata, Some(text("by hand")));
+        if version >= 2 {
+            let all = peer.ask(version, &request.with_topics(None)).await;
+            assert_eq!(all.topics[0].partitions.len(), 1);
+            assert_eq!(all.topics[0].partitions[0].partition_index, 1);
+        }
+    }
+    for version in 8..=9 {
+        let topic = OffsetFetchRequestTopics::default()
+            .with_name(topic_name("payments"))
+            .with_partition_indexes(vec![1]);
+        let group = |id: &str| OffsetFetchRequestGroup::default().with_group_id(group_id(id));
+        let groups = vec![
+            group(GROUP).with_topics(None),
+            group("another").with_topics(Some(vec![topic])),
+        ];
+        let request = OffsetFetchRequest::default().with_groups(groups);
+        let answer = peer.ask(version, &request).await;
+        let first = &answer.groups[0].topics[0].partitions;
+        assert_eq!((first.len(), first[0].committed_offset), (1, 42));
+        assert_eq!(first[0].committed_leader_epoch, 4);
+        let second = &answer.groups[1].topics[0].partitions[0];
+        assert_eq!((second.committed_offset, second.error_code), (-1, 0));
+    }
+}
+
+#[tokio::test]
+async fn groups_are_listed_and_described() {
+    let (broker, mut peer) = with_payments().await;
+    commit(&mut peer, 9, (&StrBytes::default(), -1), 0, 1).await;
+    let described = |id: &str| DescribeGroupsRequest::default().with_groups(vec![group_id(id)]);
+    let empty = peer.ask(6, &described(GROUP)).await;
+    assert_eq!(empty.groups[0].group_state, text("Empty"));
+    let member = stable(&mut peer).await;
+    for version in 0..=6 {
+        let answer = peer.ask(version, &described(GROUP)).await;
+        let group = &answer.groups[0];
+        assert_eq!(group.group_state, text("Stable"), "version {version}");
+        assert_eq!(group.protocol_data, text("range"));
+        assert_eq!(group.members[0].member_id, member.member_id);
+        assert_eq!(group.members[0].client_id, text("test"));
+        assert_eq!(group.members[0].member_metadata, &b"what I want"[..]);
+        let missing = peer.ask(version, &described("another")).await;
+        let code = if version < 6 {
+            0
+        } else {
+            ErrorCode::GROUP_ID_NOT_FOUND.0
+        };
+        assert_eq!(missing.groups[0].error_code, code);
+        assert_eq!(missing.groups[0].group_state, text("Dead"));
+    }
+    for version in 0..=5 {
+        let listed = peer.ask(version, &ListGroupsRequest::default()).await;
+        assert_eq!(listed.groups[0].group_id, group_id(GROUP));
+        assert_eq!(listed.groups[0].protocol_type, text("consumer"));
+    }
+    let filters = [
+        ("stable", "Classic", 1),
+        ("Empty", "classic", 0),
+        ("Stable", "consumer", 0),
+    ];
+    for (state, kind, count) in filters {
+        let filter = ListGroupsRequest::default()
+            .with_states_filter(vec![text(state)])
+            .with_types_filter(vec![text(kind)]);
+        assert_eq!(peer.ask(5, &filter).await.groups.len(), count, "{state}");
+    }
+    let view = broker.group(GROUP).unwrap();
+    assert_eq!((view.state, view.generation), (GroupState::Stable, 1));
+    assert_eq!(view.leader.as_deref(), Some(&*member.member_id));
+    assert_eq!(broker.group("another"), None);
+}
+
+#[tokio::test]
+async fn groups_and_offsets_are_deleted() {
+    let (broker, mut peer) = with_payments().await;
+    let nobody = StrBytes::default();
+    commit(&mut peer, 9, (&nobody, -1), 0, 1).await;
+    commit(&mut peer, 9, (&nobody, -1), 1, 1).await;
+    let partition = |index| OffsetDeleteRequestPartition::default().with_partition_index(index);
+    let topic = OffsetDeleteRequestTopic::default()
+        .with_name(topic_name("payments"))
+        .with_partitions(vec![partition(0), partition(2)]);
+    let request = OffsetDeleteRequest::default().with_topics(vec![topic]);
+    let missing = peer
+        .ask(0, &request.clone().with_group_id(group_id("another")))
+        .await;
+    assert_eq!(ErrorCode(missing.error_code), ErrorCode::GROUP_ID_NOT_FOUND);
+    let deleted = peer.ask(0, &request.with_group_id(group_id(GROUP))).await;
+    let codes = deleted.topics[0]
+        .partitions
+        .iter()
+        .map(|one| ErrorCode(one.error_code));
+    let codes: Vec<_> = codes.collect();
+    assert_eq!(
+        codes,
+        [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]
+    );
+    assert_eq!(broker.committed(GROUP, "payments", 0), None);
+
+    let member = stable(&mut peer).await;
+    let leave = MemberIdentity::default().with_member_id(member.member_id);
+    let stranger = MemberIdentity::default().with_member_id(text("stranger"));
+    let leave = LeaveGroupRequest::default()
+        .with_group_id(group_id(GROUP))
+        .with_members(vec![leave, stranger]);
+    let groups = vec![group_id(GROUP), group_id("another")];
+    for (version, code) in [(0, ErrorCode::NON_EMPTY_GROUP), (2, ErrorCode::NONE)] {
+        let request = DeleteGroupsRequest::default().with_groups_names(groups.clone());
+        let deleted = peer.ask(version, &request).await;
+        assert_eq!(ErrorCode(deleted.results[0].error_code), code);
+        let missing = ErrorCode(deleted.results[1].error_code);
+        assert_eq!(missing, ErrorCode::GROUP_ID_NOT_FOUND);
+        if version == 0 {
+            let left = peer.ask(5, &leave).await;
+            let codes = left.members.iter().map(|one| ErrorCode(one.error_code));
+            let codes: Vec<_> = codes.collect();
+            assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_MEMBER_ID]);
+        }
+    }
+    assert_eq!(broker.group(GROUP), None);
+}
+
+#[tokio::test]
+async fn only_the_coordinator_answers() {
+    let broker = cluster(2).await;
+    make_topic(&broker, "payments", 1, &[]);
+    broker.move_coordinator(GROUP, 1).unwrap();
+    let mut coordinator = Peer::connect(&broker, 1).await;
+    let mut other = Peer::connect(&broker, 2).await;
+    let member = stable(&mut coordinator).await;
+    let (id, generation) = (&member.member_id, member.generation_id);
+    let not = ErrorCode::NOT_COORDINATOR;
+    let joined = other.ask(9, &join(id)).await;
+    assert_eq!(ErrorCode(joined.error_code), not);
+    assert_eq!(commit(&mut other, 9, (id, generation), 0, 1).await, not);
+    let beat = HeartbeatRequest::default()
+        .with_group_id(group_id(GROUP))
+        .with_generation_id(generation)
+        .with_member_id(id.clone());
+    assert_eq!(ErrorCode(other.ask(4, &beat).await.error_code), not);
+    let groups = vec![OffsetFetchRequestGroup::default().with_group_id(group_id(GROUP))];
+    let fetch = OffsetFetchRequest::default().with_groups(groups);
+    let fetched = other.ask(9, &fetch).await;
+    assert_eq!(ErrorCode(fetched.groups[0].error_code), not);
+    let listed = other.ask(5, &ListGroupsRequest::default()).await;
+    assert!(listed.groups.is_empty());
+    // A join that waits is told at once when the coordinator moves, and the member goes on there.
+    let newcomer = become_waiting(&mut other, &mut coordinator, &broker).await;
+    assert_eq!(ErrorCode(newcomer.error_code), not);
+    assert_eq!(other.ask(4, &beat).await.error_code, 0);
+    assert_eq!(
+        commit(&mut other, 9, (id, generation), 0, 7).await,
+        ErrorCode::NONE
+    );
+}
+
+/// Has someone new wait for the group, and moves the coordinator meanwhile.
+async fn become_waiting(
+    other: &mut Peer,
+    coordinator: &mut Peer,
+    broker: &Broker,
+) -> JoinGroupResponse {
+    let request = join_of(3, &StrBytes::default());
+    coordinator.send(3, &request).await;
+    broker
+        .wait_for_group(GROUP, |group| group.state == GroupState::PreparingRebalance)
+        .await;
+    broker.move_coordinator(GROUP, 2).unwrap();
+    let refused = coordinator.answer::<JoinGroupRequest>(3).await.unwrap();
+    let listed = other.ask(5, &ListGroupsRequest::default()).await;
+    assert_eq!(listed.groups.len(), 1);
+    refused
+}
+
+#[tokio::test]
+async fn what_is_due_happens_when_the_clock_is_set_forward() {
+    let (broker, mut peer) = with_payments().await;
+    stable(&mut peer).await;
+    broker.clock().advance(std::time::Duration::from_secs(10));
+    let empty = |group: &crate::broker::GroupView| group.members.is_empty();
+    let group = broker.wait_for_group(GROUP, empty).await;
+    assert_eq!((group.state, group.generation), (GroupState::Empty, 2));
+}
+
+#[tokio::test]
+async fn every_api_can_be_refused_in_every_version() {
+    let broker = cluster(1).await;
+    let mut peer = Peer::connect(&broker, 1).await;
+    let code = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+    macro_rules! refused {
+        ($($request:ident $api:ident $versions:expr;)*) => {$(
+            for version in $versions {
+                broker.control(ApiKey::$api).times(1).error(code);
+                peer.ask(version, &$request::default()).await;
+            }
+        )*};
+    }
+    refused! {
+        FindCoordinatorRequest FindCoordinator 0..=6;
+        HeartbeatRequest Heartbeat 0..=4;
+        LeaveGroupRequest LeaveGroup 0..=5;
+        SyncGroupRequest SyncGroup 0..=5;
+        OffsetCommitRequest OffsetCommit 2..=9;
+        OffsetDeleteRequest OffsetDelete 0..=0;
+        DescribeGroupsRequest DescribeGroups 0..=6;
+        ListGroupsRequest ListGroups 0..=5;
+        DeleteGroupsRequest DeleteGroups 0..=2;
+    }
+    for version in 1..=9 {
+        broker.control(ApiKey::OffsetFetch).times(1).error(code);
+        let request = OffsetFetchRequest::default();
+        if version < 8 {
+            let request = request.with_group_id(group_id(GROUP));
+            let refused = peer.ask(version, &request).await;
+            let expected = if version < 2 { 0 } else { code.0 };
+            assert_eq!(refused.error_code, expected);
+        } else {
+            let group = OffsetFetchRequestGroup::default().with_group_id(group_id(GROUP));
+            let refused = peer.ask(version, &request.with_groups(vec![group])).await;
+            assert_eq!(refused.groups[0].error_code, code.0);
+        }
+    }
+    for version in 0..=9 {
+        broker.control(ApiKey::JoinGroup).times(1).error(code);
+        let refused = peer.ask(version, &join_of(version, &text("me"))).await;
+        assert_eq!(ErrorCode(refused.error_code), code);
     }
 }

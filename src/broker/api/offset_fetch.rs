@@ -30,15 +30,15 @@ const NONE: i64 = -1;
 
 pub(super) async fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let state = call.shared.state();
-    let groups = groups(&request);
+    let groups = groups(call.version, &request);
     let found = groups.iter().map(|group| find(call, &state, group));
     answer(call.version, found.collect())
 }
 
 /// The request in the form that it has from version 8 on; before that there is one group, in
 /// fields of its own.
-fn groups(request: &OffsetFetchRequest) -> Vec<OffsetFetchRequestGroup> {
-    if !request.groups.is_empty() {
+fn groups(version: i16, request: &OffsetFetchRequest) -> Vec<OffsetFetchRequestGroup> {
+    if version >= 8 {
         return request.groups.clone();
     }
     let topics = request.topics.as_ref().map(|topics| {
@@ -149,8 +149,9 @@ fn answer(version: i16, mut found: Vec<OffsetFetchResponseGroup>) -> OffsetFetch
 
 impl Refuse for OffsetFetchRequest {
     fn refuse(&self, code: ErrorCode) -> OffsetFetchResponse {
-        let version = if self.groups.is_empty() { 7 } else { 8 };
-        let groups = groups(self);
+        // Each form has a field that the other does not.
+        let version = if self.group_id.is_empty() { 8 } else { 7 };
+        let groups = groups(version, self);
         let refused = groups.iter().map(|group| refused(group, code));
         answer(version, refused.collect())
     }
