@@ -117,3 +117,6 @@ impl Broker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
