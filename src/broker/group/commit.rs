@@ -2,13 +2,100 @@
 
 use std::time::{Duration, Instant};
 
+use super::groups::Groups;
 use super::machine::Group;
+use super::offsets::Committed;
 use super::state::State;
 use super::words::Identity;
-use crate::wire::ErrorCode;
+use crate::wire::{ErrorCode, TopicPartition};
 
 /// How long an empty group without offsets is kept (`offsets.retention.check.interval.ms`).
 pub(super) const EMPTY_GROUP_RETENTION: Duration = Duration::from_secs(600);
+
+/// Kafka's `offset.metadata.max.bytes`, which counts as Java does: in UTF-16.
+const MAX_METADATA: usize = 4096;
+
+impl Groups {
+    /// Says whether someone may commit. Where there is no such group, one without members comes
+    /// into being for whoever assigns partitions on their own.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_ID_NOT_FOUND` for a generation of a group that there is not, and what the group
+    /// itself says.
+    pub(in crate::broker) fn check_commit(
+        &mut self,
+        id: &str,
+        identity: &Identity,
+        generation: i32,
+        now: Instant,
+    ) -> Result<(), ErrorCode> {
+        if generation < 0 {
+            self.make(id, now)?;
+        }
+        let commit = |group: &mut Group| group.handle_commit(identity, generation, now);
+        self.with(id, now, commit)
+            .unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
+    }
+
+    /// Keeps an offset that [`Groups::check_commit`] allowed.
+    ///
+    /// # Errors
+    ///
+    /// `OFFSET_METADATA_TOO_LARGE`.
+    pub(in crate::broker) fn commit(
+        &mut self,
+        id: &str,
+        partition: TopicPartition,
+        committed: Committed,
+    ) -> Result<(), ErrorCode> {
+        let metadata = &committed.metadata;
+        if metadata.len() > MAX_METADATA && metadata.encode_utf16().count() > MAX_METADATA {
+            return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+        }
+        if let Some(group) = self.all.get_mut(id) {
+            group.offsets.put(partition, committed);
+        }
+        Ok(())
+    }
+
+    /// Says whether offsets of a group may be deleted at all.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_ID_NOT_FOUND` or `NON_EMPTY_GROUP`.
+    pub(in crate::broker) fn check_offset_delete(&self, id: &str) -> Result<(), ErrorCode> {
+        let group = self.all.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        group.check_offset_delete()
+    }
+
+    /// Forgets an offset.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_SUBSCRIBED_TO_TOPIC`.
+    pub(in crate::broker) fn delete_offset(
+        &mut self,
+        id: &str,
+        topic: &str,
+        partition: i32,
+    ) -> Result<(), ErrorCode> {
+        let group = self.all.get_mut(id);
+        let group = group.ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        if group.is_subscribed_to(topic) {
+            return Err(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
+        }
+        group.offsets.remove(topic, partition);
+        Ok(())
+    }
+
+    /// A topic is gone, and with it what was committed to it.
+    pub(in crate::broker) fn topic_deleted(&mut self, topic: &str) {
+        for group in self.all.values_mut() {
+            group.offsets.remove_topic(topic);
+        }
+    }
+}
 
 impl Group {
     /// Says whether someone may commit. A member's session begins anew.

@@ -7,21 +7,18 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::machine::Group;
-use super::offsets::Committed;
 use super::state::State;
 use super::words::{Effect, Identity, JoinRequest, NotJoined, SyncRequest, Ticket};
 use crate::broker::BrokerConfig;
-use crate::wire::{ErrorCode, TopicPartition};
+use crate::wire::ErrorCode;
 
 /// A broker keeps no more groups.
 const MAX_GROUPS: usize = 10_000;
-/// Kafka's `offset.metadata.max.bytes`, which counts as Java does: in UTF-16.
-const MAX_METADATA: usize = 4096;
 
 /// See the module.
 #[derive(Debug)]
 pub(in crate::broker) struct Groups {
-    all: BTreeMap<Arc<str>, Group>,
+    pub(super) all: BTreeMap<Arc<str>, Group>,
     initial_delay: Duration,
     session_timeouts: [Duration; 2],
     /// Makes ids of members unlike those of any broker before.
@@ -89,7 +86,7 @@ impl Groups {
         let fresh = self.fresh_id(&request);
         let joined = possible.and_then(|()| {
             self.with(id, now, |group| {
-                group.handle_join(ticket, request, fresh, now)
+                group.handle_join(ticket, request, fresh, now);
             })
             .ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
         });
@@ -146,79 +143,6 @@ impl Groups {
         Ok(left.unwrap_or_else(|| vec![Err(ErrorCode::UNKNOWN_MEMBER_ID); who.len()]))
     }
 
-    /// Says whether someone may commit. Where there is no such group, one without members comes
-    /// into being for whoever assigns partitions on their own.
-    ///
-    /// # Errors
-    ///
-    /// `GROUP_ID_NOT_FOUND` for a generation of a group that there is not, and what the group
-    /// itself says.
-    pub(in crate::broker) fn check_commit(
-        &mut self,
-        id: &str,
-        identity: &Identity,
-        generation: i32,
-        now: Instant,
-    ) -> Result<(), ErrorCode> {
-        if generation < 0 {
-            self.make(id, now)?;
-        }
-        let commit = |group: &mut Group| group.handle_commit(identity, generation, now);
-        self.with(id, now, commit)
-            .unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
-    }
-
-    /// Keeps an offset that [`Groups::check_commit`] allowed.
-    ///
-    /// # Errors
-    ///
-    /// `OFFSET_METADATA_TOO_LARGE`.
-    pub(in crate::broker) fn commit(
-        &mut self,
-        id: &str,
-        partition: TopicPartition,
-        committed: Committed,
-    ) -> Result<(), ErrorCode> {
-        let metadata = &committed.metadata;
-        if metadata.len() > MAX_METADATA && metadata.encode_utf16().count() > MAX_METADATA {
-            return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
-        }
-        if let Some(group) = self.all.get_mut(id) {
-            group.offsets.put(partition, committed);
-        }
-        Ok(())
-    }
-
-    /// Says whether offsets of a group may be deleted at all.
-    ///
-    /// # Errors
-    ///
-    /// `GROUP_ID_NOT_FOUND` or `NON_EMPTY_GROUP`.
-    pub(in crate::broker) fn check_offset_delete(&self, id: &str) -> Result<(), ErrorCode> {
-        let group = self.all.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        group.check_offset_delete()
-    }
-
-    /// Forgets an offset.
-    ///
-    /// # Errors
-    ///
-    /// `GROUP_SUBSCRIBED_TO_TOPIC`.
-    pub(in crate::broker) fn delete_offset(
-        &mut self,
-        id: &str,
-        topic: &str,
-        partition: i32,
-    ) -> Result<(), ErrorCode> {
-        let group = self.all.get_mut(id);
-        let group = group.ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        if group.is_subscribed_to(topic) {
-            return Err(ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC);
-        }
-        group.offsets.remove(topic, partition);
-        Ok(())
-    }
-
     /// Deletes a group.
     ///
     /// # Errors
@@ -231,13 +155,6 @@ impl Groups {
         };
         self.all.remove(id);
         Ok(())
-    }
-
-    /// A topic is gone, and with it what was committed to it.
-    pub(in crate::broker) fn topic_deleted(&mut self, topic: &str) {
-        for group in self.all.values_mut() {
-            group.offsets.remove_topic(topic);
-        }
     }
 
     /// Other nodes coordinate these groups from now on, or none does: whoever waits has to ask
@@ -275,7 +192,12 @@ impl Groups {
     }
 
     /// Does something with a group, and what was due before it or is because of it.
-    fn with<T>(&mut self, id: &str, now: Instant, act: impl FnOnce(&mut Group) -> T) -> Option<T> {
+    pub(super) fn with<T>(
+        &mut self,
+        id: &str,
+        now: Instant,
+        act: impl FnOnce(&mut Group) -> T,
+    ) -> Option<T> {
         let group = self.all.get_mut(id)?;
         group.handle_timeout(now);
         let done = act(group);
@@ -286,7 +208,7 @@ impl Groups {
     }
 
     /// Sees to it that there is a group of this name.
-    fn make(&mut self, id: &str, now: Instant) -> Result<(), ErrorCode> {
+    pub(super) fn make(&mut self, id: &str, now: Instant) -> Result<(), ErrorCode> {
         if self.all.contains_key(id) {
             return Ok(());
         }

@@ -72,7 +72,7 @@ impl Group {
     ) -> Result<(), NotJoined> {
         let instance = request.identity.instance_id.as_deref();
         match instance.map(|instance| self.id_of_instance(instance)) {
-            Some(Some(old)) => self.replace_static(ticket, request, &old, fresh_id, now),
+            Some(Some(old)) => self.replace_static(ticket, request, &old, &fresh_id, now),
             None if request.learns_id_first => {
                 let until = now + request.session_timeout;
                 self.pending.insert(fresh_id.clone(), until);
@@ -152,7 +152,7 @@ impl Group {
         ticket: Ticket,
         request: JoinRequest,
         old: &str,
-        fresh_id: Arc<str>,
+        fresh_id: &Arc<str>,
         now: Instant,
     ) {
         let (was_leader, can_skip) = (self.is_leader(old), request.can_skip_assignment);
@@ -166,10 +166,10 @@ impl Group {
         if was_leader {
             self.leader = Some(fresh_id.clone());
         }
-        self.update(ticket, request, &fresh_id);
+        self.update(ticket, request, fresh_id);
         match self.state {
             State::Stable { .. } if self.select_protocol() == self.protocol => {
-                self.go_on_as(&fresh_id, old, was_leader, can_skip);
+                self.go_on_as(fresh_id, old, was_leader, can_skip);
             }
             State::PreparingRebalance { .. } => self.join_if_all_have(now),
             _ => self.prepare_rebalance(now),

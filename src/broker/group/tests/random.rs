@@ -87,8 +87,8 @@ impl World {
         self.instances.insert(ticket, instance);
     }
 
-    fn apply(&mut self, event: Event) {
-        match event {
+    fn apply(&mut self, event: &Event) {
+        match *event {
             Event::Join {
                 learns_id_first,
                 instance,
@@ -162,7 +162,7 @@ impl World {
             return;
         };
         let members = self.rig.groups.get(GROUP).map(Group::members);
-        let ids = members.into_iter().flatten().map(|member| member.id());
+        let ids = members.into_iter().flatten().map(Member::id);
         let assignments = ids.map(|id| (id.into(), Bytes::copy_from_slice(id.as_bytes())));
         let request = SyncRequest {
             identity: identity.clone(),
@@ -285,7 +285,7 @@ proptest! {
             generation: 0,
         };
         for event in events {
-            world.apply(event);
+            world.apply(&event);
         }
         world.end();
     }
