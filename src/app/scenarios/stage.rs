@@ -222,7 +222,7 @@ impl Stage {
         let task = tokio::spawn(service.run(engine, async move {
             // Without a word there is no stop.
             if stopped.await.is_err() {
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }));
         let stop = Some(stop);

@@ -190,6 +190,6 @@ fn unsupported(call: &Call<'_>) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
-fn unencodable(error: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+fn unencodable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

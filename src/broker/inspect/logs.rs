@@ -35,6 +35,7 @@ impl Broker {
     /// use payment_notifier::producer::{Producer, ProducerConfig, ProducerRecord};
     ///
     /// let broker = Broker::start(BrokerConfig::default()).await?;
+    /// broker.create_topic("payments", 1)?;
     /// let client = Client::connect(broker.client_config()).await?;
     /// let producer = Producer::new(&client, ProducerConfig::default());
     /// let record = ProducerRecord::new("payments", Some(b"alice"), Some(b"12.50"));
