@@ -29,7 +29,7 @@ async fn a_drain_comes_at_the_start_and_then_five_minutes_after_the_last_one_end
     // A dead letter that comes while a pass is under way belongs to it, one after it doesn't.
     let fourth = stage.wait_for_calls(4).await[3].at;
     let fourth_ended = fourth + 60 * SECOND;
-    assert_eq!(fourth, ended);
+    assert!(fourth >= ended && fourth < ended + SECOND, "{fourth:?}");
     tokio::time::sleep(100 * SECOND).await;
     stage.publish(DEAD_LETTER, &[(5, 2)]).await;
     let fifth = stage.wait_for_calls(5).await[4].at;
@@ -38,6 +38,7 @@ async fn a_drain_comes_at_the_start_and_then_five_minutes_after_the_last_one_end
         waited >= INTERVAL && waited < INTERVAL + 5 * SECOND,
         "{waited:?}"
     );
+    tokio::time::sleep(61 * SECOND).await;
     let outcome = running.stop().await.unwrap();
     assert_eq!(outcome.drain.delivered, 5);
 }

@@ -184,6 +184,14 @@ impl Stage {
         committed.map(|committed| committed.offset)
     }
 
+    /// Waits until the main path has committed this much of a partition.
+    pub(super) async fn wait_for_committed(&self, partition: i32, offset: i64) {
+        let committed = self
+            .broker
+            .wait_for_committed(GROUP, SOURCE, partition, offset);
+        committed.await;
+    }
+
     /// Has the cluster hear nothing more of a service, nor it of the cluster.
     pub(super) fn cut_off(&self, client_id: &'static str) {
         for key in 0..100 {

@@ -72,6 +72,9 @@ async fn a_cluster_that_is_away_for_a_day_costs_nothing_but_the_day() {
     stage.publish(SOURCE, &[(1, 0), (2, 1), (3, 2)]).await;
     let running = stage.run().await;
     stage.wait_for_calls(3).await;
+    for partition in 0..3 {
+        stage.wait_for_committed(partition, 1).await;
+    }
     for node in 1..=3 {
         stage.broker.stop_node(node).await;
     }
