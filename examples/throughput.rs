@@ -15,11 +15,13 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use payment_notifier::consumer::{ConsumerConfig, Event};
 use payment_notifier::producer::{ProducerConfig, ProducerRecord};
-use payment_notifier::{Client, ClientConfig, Consumer, Error, ErrorKind, Producer};
+use payment_notifier::{Client, ClientConfig, Consumer, Producer};
 use serde_json::json;
 
 /// Deliveries that are not yet waited for, at most.
 const MAX_UNDER_WAY: usize = 100_000;
+
+type Failure = Box<dyn std::error::Error>;
 
 /// Measures the producer or the consumer.
 #[derive(Debug, Parser)]
@@ -71,7 +73,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Error> {
+async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Failure> {
     let started = Instant::now();
     let client = Client::connect(ClientConfig {
         bootstrap_servers: arguments.bootstrap.split(',').map(str::to_owned).collect(),
@@ -101,7 +103,7 @@ async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Error> {
     }))
 }
 
-async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Error> {
+async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {
     let producer = Producer::new(client, ProducerConfig::default());
     let value = vec![b'x'; arguments.size];
     let record = ProducerRecord::new(arguments.topic.as_str(), None, Some(&value));
@@ -111,13 +113,13 @@ async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Err
         if under_way.len() == MAX_UNDER_WAY
             && let Some(oldest) = under_way.pop_front()
         {
-            wait_for(oldest).await?;
+            oldest.await?;
             first.get_or_insert_with(Instant::now);
         }
         under_way.push_back(producer.send(record.clone()).await?);
     }
     for delivery in under_way {
-        wait_for(delivery).await?;
+        delivery.await?;
         first.get_or_insert_with(Instant::now);
     }
     let last = Instant::now();
@@ -128,11 +130,7 @@ async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Err
     })
 }
 
-async fn wait_for(delivery: payment_notifier::producer::Delivery) -> Result<(), Error> {
-    delivery.await.map(|_| ())
-}
-
-async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Error> {
+async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {
     let group_id = arguments.group.clone();
     let group_id = group_id.unwrap_or_else(|| format!("throughput-{}", std::process::id()));
     let mut consumer = Consumer::join(
@@ -150,10 +148,7 @@ async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Err
             Event::Records(mut records) => {
                 first.get_or_insert_with(Instant::now);
                 while let Some(record) = records.next() {
-                    let record = record.map_err(|error| {
-                        Error::caused(ErrorKind::Protocol, "unreadable records", error)
-                    })?;
-                    bytes += record.value().map_or(0, <[u8]>::len);
+                    bytes += record?.value().map_or(0, <[u8]>::len);
                     left = left.saturating_sub(1);
                 }
             }
@@ -162,7 +157,7 @@ async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Err
         }
     }
     let last = Instant::now();
-    consumer.close().await;
+    consumer.close().await?;
     Ok(Measured {
         first: first.unwrap_or(last),
         last,
