@@ -23,7 +23,7 @@ use crate::consumer::{CommitOffset, Consumer, Event, FetchedRecords};
 use crate::engine::timing::OnceAMinute;
 use crate::engine::{
     CommitFailure, CommitFailureKind, Config, Destination, Effect, Engine, ForwardFailure, Moment,
-    Path, RecordSource, Ticket,
+    Path, RecordSource, Report, Ticket,
 };
 use crate::producer::{Producer, ProducerRecord};
 use crate::sink::{Failure, Verdict};
@@ -42,6 +42,11 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Finds out whether the sink can be used, after a [`Verdict::SinkDown`].
     fn probe(&self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Is told what a person is told by the log. Nothing, as a rule, is to be done about it.
+    fn told(&self, report: &Report) {
+        let _ = report;
+    }
 }
 
 /// The topics that records are forwarded to.
@@ -290,6 +295,7 @@ impl<H: Handler> Work<H> {
             Effect::Report(report) => {
                 self.outcome.note(&report);
                 log::log(&report);
+                self.service.handler.told(&report);
             }
             Effect::Stopped => {}
         }
