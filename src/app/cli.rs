@@ -20,6 +20,7 @@ mod tests;
     version,
     after_help = "\
 Examples:
+  payment-notifier demo
   payment-notifier config --example > payment-notifier.toml
   payment-notifier run --config payment-notifier.toml
 
@@ -37,6 +38,17 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Watch it work: no Kafka, no token, nothing to set up
+    ///
+    /// Starts a Kafka in memory and a stand-in for Telegram, publishes payments of which some
+    /// have trouble, runs the service of `run` with short intervals, and shows each step. Ends by
+    /// itself with an account of where every payment went; exits with 1 where one is missing.
+    #[command(after_help = "\
+Examples:
+  payment-notifier demo
+  payment-notifier demo --keep
+  payment-notifier demo --fast --json | jq -c 'select(.payment == 7)'")]
+    Demo(DemoArgs),
     /// Run the service: consume, send, retry, and drain by the timer
     ///
     /// Missing topics are created. SIGTERM or SIGINT stops it in order: the messages being sent
@@ -73,6 +85,26 @@ Examples:
   payment-notifier config --config payment-notifier.toml
   payment-notifier config --example > payment-notifier.toml")]
     Config(ConfigArgs),
+}
+
+/// The arguments of `demo`.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// How many payments there are
+    #[arg(long, value_name = "N", default_value = "24", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub payments: u32,
+    /// Another seed makes other payments, and other ones have trouble
+    #[arg(long, value_name = "SEED", default_value = "7")]
+    pub seed: u64,
+    /// Take about three seconds
+    #[arg(long)]
+    pub fast: bool,
+    /// Stay up until Ctrl-C, to be looked at with kcat and to be sent payments
+    #[arg(long)]
+    pub keep: bool,
+    /// Print a JSON object a line: the events, then the account
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where the configuration comes from.

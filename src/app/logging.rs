@@ -16,7 +16,7 @@ pub struct LogArgs {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
     /// error, warn, info, debug or trace, or a filter such as `info,payment_notifier=debug`;
-    /// without it RUST_LOG, else info
+    /// without it RUST_LOG, else info (error in a demo)
     #[arg(long, global = true, value_name = "LEVEL", value_parser = filter_text)]
     pub log_level: Option<String>,
 }
@@ -30,16 +30,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sets the process's log up, from the arguments and the environment.
+/// Sets the process's log up, from the arguments and the environment; where neither names a
+/// level, it is `default`.
 ///
 /// # Errors
 ///
 /// What is wrong with `RUST_LOG`; or that a log is there already.
-pub fn init(args: &LogArgs) -> Result<(), String> {
+pub fn init(args: &LogArgs, default: &str) -> Result<(), String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let level = args.log_level.clone().or_else(|| set("RUST_LOG"));
-    let filter =
-        filter(level.as_deref().unwrap_or("info")).map_err(|error| format!("RUST_LOG: {error}"))?;
+    let filter = filter(level.as_deref().unwrap_or(default))
+        .map_err(|error| format!("RUST_LOG: {error}"))?;
     // https://no-color.org
     let ansi = stderr().is_terminal() && set("NO_COLOR").is_none();
     let log = subscriber(args.log_format, filter, ansi, stderr);

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 mod connect;
+mod demo;
 mod drain;
 mod handler;
 pub mod logging;
@@ -30,10 +31,16 @@ const USAGE: u8 = 2;
 /// Runs the command line program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = logging::init(&cli.log) {
+    // A demo shows what the service does in its own way.
+    let level = match cli.command {
+        Command::Demo(_) => "error",
+        _ => "info",
+    };
+    if let Err(error) = logging::init(&cli.log, level) {
         return refuse(&error);
     }
     match &cli.command {
+        Command::Demo(args) => block_on(demo::execute(args)),
         Command::Config(args) => print_config(args),
         Command::Run(args) => start(Config::load(&args.source.gather()), |config| {
             run::execute(config, args)
@@ -47,15 +54,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Executes a command on one thread: the work is waiting, and order stays plain.
 fn start<C, F>(loaded: Result<Loaded<C>, Problems>, command: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = Result<ExitCode, Error>>,
 {
-    let config = match loaded {
-        Ok(loaded) => warned(loaded).config,
-        Err(problems) => return refuse(&problems),
-    };
+    match loaded {
+        Ok(loaded) => block_on(command(warned(loaded).config)),
+        Err(problems) => refuse(&problems),
+    }
+}
+
+/// Executes a command on one thread: the work is waiting, and order stays plain.
+fn block_on(command: impl Future<Output = Result<ExitCode, Error>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -66,7 +76,7 @@ where
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(command(config));
+    let outcome = runtime.block_on(command);
     // A blocked read of the standard input would hold up the exit for ever.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|error| {

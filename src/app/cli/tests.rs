@@ -24,7 +24,11 @@ fn every_help_has_an_example_and_explains_every_argument() {
     command.build();
     assert!(command.render_long_help().to_string().contains("Example"));
     let commands: Vec<_> = command.get_subcommands_mut().collect();
-    assert_eq!(commands.len(), 5, "run, drain, publish, config and help");
+    assert_eq!(
+        commands.len(),
+        6,
+        "demo, run, drain, publish, config and help"
+    );
     for command in commands
         .into_iter()
         .filter(|command| command.get_name() != "help")
@@ -54,6 +58,8 @@ fn usage_errors_exit_with_2() {
         "payment-notifier run --json",
         "payment-notifier run --log-format xml",
         "payment-notifier run --log-level a=b=c",
+        "payment-notifier demo --payments 0",
+        "payment-notifier demo --config a.toml",
         "payment-notifier publish --sample 0",
         "payment-notifier publish --sample 3 --file -",
         "payment-notifier publish --seed 3",
