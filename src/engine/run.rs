@@ -191,7 +191,10 @@ impl<H: Handler> Work<H> {
             }
             Ok(Event::Revoking(partitions)) => self.engine.handle_revoking(path, partitions, now),
             Ok(Event::Lost(partitions)) => self.engine.handle_lost(path, &partitions, now),
-            Ok(Event::Reset(tp, offset)) => self.engine.handle_reset(path, tp, offset, now),
+            Ok(Event::Reset(tp, offset)) => {
+                self.outcome.reset(path, &tp);
+                self.engine.handle_reset(path, tp, offset, now);
+            }
             Ok(Event::Records(records)) => {
                 let tp = records.partition().clone();
                 self.engine.handle_records(path, &tp, records, now);

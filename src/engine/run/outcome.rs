@@ -53,6 +53,13 @@ impl Outcome {
         }
     }
 
+    /// A partition begins anew: of what was not committed before nothing is left, or it comes
+    /// again.
+    pub(super) fn reset(&mut self, path: Path, tp: &TopicPartition) {
+        self.uncommitted
+            .retain(|place, _| place.path != path || place.tp != *tp);
+    }
+
     pub(super) fn note(&mut self, report: &Report) {
         match report {
             Report::DrainFinished(summary) => self.last_pass = Some(*summary),
@@ -100,6 +107,17 @@ mod tests {
         assert_eq!(told(&outcome), silence);
         outcome.note(&uncommitted(Path::Drain, 2, 9));
         assert!(told(&outcome).starts_with(&format!("{silence}; not known")));
+    }
+
+    #[test]
+    fn what_began_anew_is_not_missed() {
+        let mut outcome = Outcome::default();
+        outcome.note(&uncommitted(Path::Main, 0, 7));
+        outcome.reset(Path::Main, &TopicPartition::new("pay", 1));
+        outcome.reset(Path::Drain, &TopicPartition::new("pay", 0));
+        assert!(outcome.failure().is_some(), "those are others");
+        outcome.reset(Path::Main, &TopicPartition::new("pay", 0));
+        assert!(outcome.failure().is_none());
     }
 
     #[test]
