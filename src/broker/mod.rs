@@ -229,8 +229,21 @@ impl Broker {
         Ok(())
     }
 
+    /// Has the cluster take a node for dead, whatever it does itself: others lead and coordinate in
+    /// its place. That is what becomes of a node that is paused for longer than
+    /// `broker.session.timeout.ms`.
+    pub fn fence_node(&self, node: i32) {
+        self.shared.change_nodes(|nodes| nodes.set_up(node, false));
+    }
+
+    /// Has the cluster take a node for alive again.
+    pub fn unfence_node(&self, node: i32) {
+        self.shared.change_nodes(|nodes| nodes.set_up(node, true));
+    }
+
     /// Has a node answer nothing, with its connections open, until it is resumed: what a stopped
-    /// process or a lost network looks like. It goes on leading and coordinating.
+    /// process or a lost network looks like. It goes on leading and coordinating until it is
+    /// [fenced](Broker::fence_node).
     pub fn pause_node(&self, node: i32) {
         self.shared.paused.send_modify(|paused| {
             paused.insert(node);
