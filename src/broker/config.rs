@@ -15,6 +15,8 @@ pub struct BrokerConfig {
     pub auto_create_topics: bool,
     /// `num.partitions`: of topics that say nothing themselves. Default: 1.
     pub num_partitions: i32,
+    /// `default.replication.factor`: of topics that say nothing themselves. Default: 1.
+    pub default_replication_factor: usize,
     /// `group.initial.rebalance.delay.ms`: how long an empty group waits for more members before
     /// its first assignment. Default: none, as on clusters for tests; Kafka's is 3 s.
     pub group_initial_rebalance_delay: Duration,
@@ -40,6 +42,7 @@ impl Default for BrokerConfig {
             first_port: 0,
             auto_create_topics: true,
             num_partitions: 1,
+            default_replication_factor: 1,
             group_initial_rebalance_delay: Duration::ZERO,
             group_min_session_timeout: Duration::from_secs(6),
             group_max_session_timeout: Duration::from_secs(30 * 60),

@@ -26,21 +26,21 @@ const TOPIC_CONFIG: i8 = 1;
 pub(super) async fn handle(call: &Call<'_>, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let mut state = call.shared.state();
     let mut seen = HashSet::new();
-    let twice: HashSet<_> = {
-        let names = request.topics.iter().map(|topic| topic.name.clone());
-        names.filter(|name| !seen.insert(name.clone())).collect()
-    };
-    let mut results = Vec::new();
-    for topic in &request.topics {
-        let made = match twice.contains(&topic.name) {
-            true => Err(ErrorCode::INVALID_REQUEST),
-            false => create(
-                &call.shared.config,
-                &mut state,
-                topic,
-                request.validate_only,
-            ),
-        };
+    let names = request.topics.iter().map(|topic| &topic.name);
+    let twice: HashSet<_> = names.filter(|name| !seen.insert(*name)).collect();
+    // A name that comes twice is answered once.
+    let mut results: Vec<_> = twice
+        .iter()
+        .map(|name| refused(name, ErrorCode::INVALID_REQUEST))
+        .collect();
+    let once = request.topics.iter();
+    for topic in once.filter(|topic| !twice.contains(&topic.name)) {
+        let made = create(
+            &call.shared.config,
+            &mut state,
+            topic,
+            request.validate_only,
+        );
         results.push(made.unwrap_or_else(|code| refused(&topic.name, code)));
     }
     drop(state);
@@ -96,7 +96,7 @@ fn assign(
     let partitions = partitions.ok_or(ErrorCode::INVALID_PARTITIONS)?;
     let nodes: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
     let factor = match asked.replication_factor {
-        -1 => 1,
+        -1 => config.default_replication_factor,
         factor => usize::try_from(factor).unwrap_or(0),
     };
     if factor == 0 || factor > nodes.len() {

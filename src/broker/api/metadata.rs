@@ -86,7 +86,8 @@ fn answer(
         if !makes {
             return wrong(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         }
-        let replicas = spread(&nodes, 0, partitions, 1);
+        let factor = call.shared.config.default_replication_factor;
+        let replicas = spread(&nodes, 0, partitions, factor);
         if let Err(code) = state
             .topics
             .create(name, replicas, TopicSettings::default())

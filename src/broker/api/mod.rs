@@ -16,6 +16,7 @@ mod find_coordinator;
 #[cfg(test)]
 mod group_tests;
 mod heartbeat;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
@@ -141,6 +142,7 @@ apis! {
     Fetch(FetchRequest) 4..=18 fetch;
     FindCoordinator(FindCoordinatorRequest) 0..=6 find_coordinator;
     Heartbeat(HeartbeatRequest) 0..=4 heartbeat;
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest) 0..=1 incremental_alter_configs;
     InitProducerId(InitProducerIdRequest) 0..=5 init_producer_id;
     JoinGroup(JoinGroupRequest) 0..=9 join_group;
     LeaveGroup(LeaveGroupRequest) 0..=5 leave_group;

@@ -57,6 +57,11 @@ impl TopicSettings {
         Ok(())
     }
 
+    /// Takes a setting back: the broker's holds again.
+    pub(in crate::broker) fn unset(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+
     /// What was set, by name.
     pub(in crate::broker) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
