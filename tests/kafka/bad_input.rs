@@ -12,17 +12,17 @@ use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
 
 pub(crate) const TESTS: &[Test] = tests![
-    what_is_no_payment_goes_to_the_permanent_topic_at_once(Kafka),
-    what_is_no_payment_may_be_a_dead_letter_first(Kafka),
-    a_dead_letter_that_is_no_payment_is_not_sent(Kafka),
-    a_long_text_is_shortened_and_sent(Kafka),
-    headers_come_through_the_main_path(Kafka),
-    headers_come_through_the_drain(Kafka),
-    a_malformed_retry_count_starts_at_zero(Kafka),
-    a_retry_count_beyond_the_last_ends_at_once(Kafka),
-    a_retry_count_in_the_source_topic_stays(Kafka),
-    records_without_a_timestamp(Kafka),
-    a_value_of_the_largest_size_is_forwarded_too(Kafka),
+    what_is_no_payment_goes_to_the_permanent_topic_at_once(Cluster),
+    what_is_no_payment_may_be_a_dead_letter_first(Cluster),
+    a_dead_letter_that_is_no_payment_is_not_sent(Cluster),
+    a_long_text_is_shortened_and_sent(Cluster),
+    headers_come_through_the_main_path(Cluster),
+    headers_come_through_the_drain(Cluster),
+    a_malformed_retry_count_starts_at_zero(Cluster),
+    a_retry_count_beyond_the_last_ends_at_once(Cluster),
+    a_retry_count_in_the_source_topic_stays(Cluster),
+    records_without_a_timestamp(Cluster),
+    a_value_of_the_largest_size_is_forwarded_too(Cluster),
 ];
 
 /// Values that can't be sent, each with a word that the reason must have.

@@ -12,18 +12,19 @@ use crate::support::stage::Stage;
 use crate::support::telegram::{Answer, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
-    the_membership_is_kept_between_drains(Kafka),
-    the_interval_counts_from_the_end_of_a_drain(Kafka),
-    a_snapshot_tries_each_record_once(Kafka),
-    a_dead_letter_rests_before_its_retry(Kafka),
-    a_resting_dead_letter_stays_where_it_is(Kafka),
-    the_drain_can_be_disabled(Kafka),
-    the_number_of_retries_can_be_set(Kafka),
-    a_drain_commits_record_by_record(Kafka),
+    the_membership_is_kept_between_drains(Cluster),
+    the_interval_counts_from_the_end_of_a_drain(Cluster),
+    a_snapshot_tries_each_record_once(Cluster),
+    a_dead_letter_rests_before_its_retry(Cluster),
+    a_resting_dead_letter_stays_where_it_is(Cluster),
+    the_drain_can_be_disabled(Cluster),
+    the_number_of_retries_can_be_set(Cluster),
+    a_drain_commits_record_by_record(Cluster),
+    // The broker in memory has no transactions.
     the_markers_of_transactions_hold_nothing_up(Kafka),
-    a_drain_beside_a_static_member_leaves_it_in_place(Kafka),
-    a_drain_ends_where_kafka_goes_away(Kafka) within 300,
-    a_drain_that_gets_no_partitions_ends(Kafka) within 300,
+    a_drain_beside_a_static_member_leaves_it_in_place(Cluster),
+    a_drain_ends_where_kafka_goes_away(Cluster) within 300,
+    a_drain_that_gets_no_partitions_ends(Cluster) within 300,
 ];
 
 async fn the_membership_is_kept_between_drains() {

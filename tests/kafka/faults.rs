@@ -18,11 +18,11 @@ use crate::support::stream::{assert_once_each, payments};
 use crate::support::telegram::Telegram;
 
 pub(crate) const TESTS: &[Test] = tests![
-    a_leader_and_the_coordinator_are_killed(Kafka) within 600,
-    a_frozen_broker_is_gone_around(Kafka) within 600,
-    all_brokers_restart_one_by_one(Kafka) within 600,
-    a_frozen_broker_holds_up_no_look_up(Kafka) within 600,
-    a_cluster_gone_beyond_the_session_is_consumed_again(Kafka) within 600,
+    a_leader_and_the_coordinator_are_killed(Cluster) within 600,
+    a_frozen_broker_is_gone_around(Cluster) within 600,
+    all_brokers_restart_one_by_one(Cluster) within 600,
+    a_frozen_broker_holds_up_no_look_up(Cluster) within 600,
+    a_cluster_gone_beyond_the_session_is_consumed_again(Cluster) within 600,
 ];
 
 /// Between payments, so that a fault meets some at every stage.

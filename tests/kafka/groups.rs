@@ -12,9 +12,9 @@ use crate::support::telegram::Telegram;
 use crate::support::verifiable::Verifiable;
 
 pub(crate) const TESTS: &[Test] = tests![
-    kafkas_tool_sees_our_members_and_their_lag(Kafka),
-    range_is_shared_with_java_and_librdkafka(Kafka, ConfluentKafka) within 240,
-    cooperative_sticky_is_shared_with_java_and_librdkafka(Kafka, ConfluentKafka) within 240,
+    kafkas_tool_sees_our_members_and_their_lag(Cluster, Java),
+    range_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka) within 240,
+    cooperative_sticky_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka) within 240,
 ];
 
 const PARTITIONS: usize = 6;

@@ -1,5 +1,8 @@
-//! The suite on a real Apache Kafka. Where Java, Maven or Python are missing, its tests are
-//! listed as ignored, each with the reason; with `REQUIRE_KAFKA=1` they fail instead.
+//! The suite on two kinds of cluster: most tests run on a real Apache Kafka (`kafka::…`) and on the
+//! broker in memory (`memory::…`), by the same code, so that the two can't drift apart.
+//!
+//! What needs Java, Maven, Python or kcat is listed as ignored where they are missing, each test
+//! with the reason; with `REQUIRE_KAFKA=1` it fails instead. In memory most tests need none of them.
 
 #![allow(
     clippy::print_stderr,

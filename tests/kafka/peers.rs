@@ -16,9 +16,9 @@ use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
-    our_consumer_reads_what_rskafka_wrote(Kafka),
-    rskafka_reads_what_our_producer_wrote(Kafka),
-    keys_go_where_java_sends_them(Kafka),
+    our_consumer_reads_what_rskafka_wrote(Cluster),
+    rskafka_reads_what_our_producer_wrote(Cluster),
+    keys_go_where_java_sends_them(Cluster, Java),
 ];
 
 const TIME_MS: i64 = 1_735_000_000_123;

@@ -11,15 +11,15 @@ use crate::support::stage::Stage;
 use crate::support::telegram::{Answer, CHAT_ID};
 
 pub(crate) const TESTS: &[Test] = tests![
-    what_is_published_arrives_field_for_field(Kafka),
-    the_topics_are_created_where_they_are_missing(Kafka),
-    a_busy_telegram_makes_a_dead_letter_that_the_next_drain_sends(Kafka),
-    a_telegram_that_never_answers_makes_a_dead_letter_too(Kafka),
-    what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topic(Kafka),
-    a_parked_record_tells_its_whole_history(Kafka),
-    a_second_attempt_of_the_same_drain_succeeds(Kafka),
-    a_drain_sends_all_there_is_in_order(Kafka),
-    the_service_drains_what_was_there_before_it_started(Kafka),
+    what_is_published_arrives_field_for_field(Cluster),
+    the_topics_are_created_where_they_are_missing(Cluster),
+    a_busy_telegram_makes_a_dead_letter_that_the_next_drain_sends(Cluster),
+    a_telegram_that_never_answers_makes_a_dead_letter_too(Cluster),
+    what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topic(Cluster),
+    a_parked_record_tells_its_whole_history(Cluster),
+    a_second_attempt_of_the_same_drain_succeeds(Cluster),
+    a_drain_sends_all_there_is_in_order(Cluster),
+    the_service_drains_what_was_there_before_it_started(Cluster),
 ];
 
 async fn what_is_published_arrives_field_for_field() {
@@ -67,10 +67,7 @@ async fn the_topics_are_created_where_they_are_missing() {
         })
         .await;
     for topic in stage.setup.topics() {
-        let described = ["--describe", "--topic", topic];
-        let told = stage.cluster.tool("kafka-topics", &described).await;
-        let counts = told.contains("PartitionCount: 3") && told.contains("ReplicationFactor: 1");
-        assert!(counts, "{told}");
+        assert_eq!(stage.cluster.replicas(topic).await, vec![[1]; 3], "{topic}");
     }
 }
 

@@ -17,14 +17,16 @@ use crate::support::telegram::{Answer, CHAT_ID, TOKEN, Telegram};
 pub(crate) const TESTS: &[Test] = tests![
     telegram_answers_as_scripted,
     telegram_refuses_a_wrong_token,
-    the_program_ends(Kafka),
-    java_tools_see_our_topics(Kafka),
-    records_are_kept_byte_for_byte(Kafka),
-    rskafka_and_the_tests_reader_agree(Kafka),
-    java_and_librdkafka_share_a_group(Kafka, ConfluentKafka),
-    kcat_reads_what_java_wrote(Kafka, Kcat),
+    the_program_ends(Cluster),
+    java_tools_see_our_topics(Cluster, Java),
+    records_are_kept_byte_for_byte(Cluster),
+    java_shows_the_tests_records(Cluster, Java),
+    rskafka_and_the_tests_reader_agree(Cluster),
+    java_and_librdkafka_share_a_group(Cluster, Java, ConfluentKafka),
+    kcat_reads_what_java_wrote(Cluster, Java, Kcat),
+    // Access rules are Apache Kafka's alone.
     an_acl_binds_anonymous_clients(Kafka),
-    a_cluster_survives_the_loss_of_a_node(Kafka),
+    a_cluster_survives_the_loss_of_a_node(Cluster),
 ];
 
 async fn telegram_answers_as_scripted() {
@@ -101,8 +103,15 @@ async fn records_are_kept_byte_for_byte() {
         offset(&Record::new("last").at(1), 1),
     ];
     assert_eq!(cluster.wait_for_records(&topic, 4).await, expected);
+}
 
-    let mut java = cluster.java_console_consumer(&topic, &["--max-messages", "4"]);
+async fn java_shows_the_tests_records() {
+    let cluster = Cluster::shared().await;
+    let topic = cluster.unique("shown");
+    cluster.create_topic(&topic, 1, &[]).await;
+    let record = Record::new("first").header("h", "1").header("h", "2");
+    cluster.produce(&topic, &[record]).await;
+    let mut java = cluster.java_console_consumer(&topic, &["--max-messages", "1"]);
     assert!(java.ended().await.success());
     let line = java.wait_for_line("first").await;
     assert!(line.contains("Partition:0\tOffset:0\th:1,h:2\t"), "{line}");

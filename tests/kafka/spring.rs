@@ -12,11 +12,11 @@ use crate::support::runner::{Test, tests};
 use crate::support::stage::Stage;
 
 pub(crate) const TESTS: &[Test] = tests![
-    the_reference_figures_are_reproduced(Kafka),
-    keyed_payments_are_sent_in_order(Kafka),
-    dead_letters_have_springs_headers(Kafka),
-    springs_dead_letters_are_drained(Kafka),
-    a_dead_letter_of_spring_keeps_its_origin_when_put_back(Kafka),
+    the_reference_figures_are_reproduced(Cluster),
+    keyed_payments_are_sent_in_order(Cluster),
+    dead_letters_have_springs_headers(Cluster),
+    springs_dead_letters_are_drained(Cluster),
+    a_dead_letter_of_spring_keeps_its_origin_when_put_back(Cluster),
 ];
 
 const ALL_FAIL: &str = include_str!("../fixtures/spring/all-sends-fail.jsonl");

@@ -16,23 +16,26 @@ use crate::support::stage::Stage;
 use crate::support::telegram::TOKEN;
 
 pub(crate) const TESTS: &[Test] = tests![
-    a_broker_whose_name_does_not_resolve(Kafka),
-    a_broker_that_refuses_connections(Kafka),
-    a_broker_that_is_an_http_server(Kafka),
-    a_broker_that_never_answers(Kafka),
-    a_broker_that_hangs_up(Kafka),
-    a_wait_for_brokers_is_told_before_it_is_over(Kafka),
-    several_brokers_that_can_t_be_reached_are_all_named(Kafka),
-    one_broker_of_several_is_enough(Kafka),
-    a_topic_is_missing_and_must_not_be_created(Kafka),
-    a_topic_that_can_t_be_created(Kafka),
+    // No cluster is reached: either will do.
+    a_broker_whose_name_does_not_resolve(Memory),
+    a_broker_that_refuses_connections(Memory),
+    a_broker_that_is_an_http_server(Memory),
+    a_broker_that_never_answers(Memory),
+    a_broker_that_hangs_up(Memory),
+    a_wait_for_brokers_is_told_before_it_is_over(Memory),
+    several_brokers_that_can_t_be_reached_are_all_named(Memory),
+    // From here on one is.
+    one_broker_of_several_is_enough(Cluster),
+    a_topic_is_missing_and_must_not_be_created(Cluster),
+    a_topic_that_can_t_be_created(Cluster),
+    // Access rules are Apache Kafka's alone.
     a_topic_that_must_not_be_seen(Kafka),
     a_topic_that_must_not_be_read(Kafka),
     a_group_that_must_not_be_joined(Kafka),
     a_drain_group_that_must_not_be_joined(Kafka),
-    a_dead_letter_topic_with_too_few_partitions(Kafka),
-    a_permanent_topic_with_too_few_partitions(Kafka),
-    a_wrong_configuration_connects_to_nothing(Kafka),
+    a_dead_letter_topic_with_too_few_partitions(Cluster),
+    a_permanent_topic_with_too_few_partitions(Cluster),
+    a_wrong_configuration_connects_to_nothing(Cluster),
 ];
 
 /// Far beyond the request timeout that these tests set, and far below the default one.

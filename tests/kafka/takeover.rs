@@ -9,14 +9,14 @@ use crate::support::stream::{assert_once_each, delivered, number, payments, publ
 use crate::support::telegram::{Answer, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
-    java_takes_over_and_hands_back(Kafka),
-    a_killed_member_is_replaced_within_its_session(Kafka),
-    a_frozen_member_is_refused_and_rejoins(Kafka),
-    a_static_member_restarts_in_its_place(Kafka),
-    the_same_instance_id_fences_the_first(Kafka),
-    a_slow_send_costs_no_membership(Kafka),
-    a_send_in_flight_ends_before_its_partition_goes(Kafka),
-    what_waits_for_its_turn_goes_with_its_partition(Kafka),
+    java_takes_over_and_hands_back(Cluster, Java),
+    a_killed_member_is_replaced_within_its_session(Cluster),
+    a_frozen_member_is_refused_and_rejoins(Cluster),
+    a_static_member_restarts_in_its_place(Cluster),
+    the_same_instance_id_fences_the_first(Cluster),
+    a_slow_send_costs_no_membership(Cluster),
+    a_send_in_flight_ends_before_its_partition_goes(Cluster),
+    what_waits_for_its_turn_goes_with_its_partition(Cluster),
 ];
 
 async fn java_takes_over_and_hands_back() {

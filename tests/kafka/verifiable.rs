@@ -20,6 +20,7 @@ use crate::support::verifiable::Verifiable;
 
 use audit::the_audit_finds_what_is_wrong;
 use relay::{
+    javas_cooperative_members_come_and_go, librdkafkas_range_members_come_and_go,
     mixed_cooperative_members_come_and_go, mixed_range_members_come_and_go,
     our_cooperative_members_come_and_go, our_range_members_come_and_go,
 };
@@ -27,16 +28,18 @@ use relay::{
 pub(crate) const TESTS: &[Test] = tests![
     the_audit_finds_what_is_wrong,
     wrong_arguments_are_refused,
-    our_producer_tells_what_javas_does(Kafka),
-    our_producer_tells_in_order_at_full_speed(Kafka),
-    our_consumer_tells_what_javas_does(Kafka),
-    our_consumer_ends_when_it_has_enough(Kafka),
-    our_consumer_commits_by_itself_without_telling(Kafka),
-    our_range_members_come_and_go(Kafka),
-    our_cooperative_members_come_and_go(Kafka),
-    mixed_range_members_come_and_go(Kafka, ConfluentKafka) within 240,
-    mixed_cooperative_members_come_and_go(Kafka, ConfluentKafka) within 240,
-    a_member_that_closes_instead_of_revoking_leaves_at_once(Kafka),
+    our_producer_tells_what_javas_does(Cluster, Java),
+    our_producer_tells_in_order_at_full_speed(Cluster),
+    our_consumer_tells_what_javas_does(Cluster, Java),
+    our_consumer_ends_when_it_has_enough(Cluster),
+    our_consumer_commits_by_itself_without_telling(Cluster),
+    our_range_members_come_and_go(Cluster),
+    our_cooperative_members_come_and_go(Cluster),
+    mixed_range_members_come_and_go(Cluster, Java, ConfluentKafka) within 240,
+    mixed_cooperative_members_come_and_go(Cluster, Java, ConfluentKafka) within 240,
+    javas_cooperative_members_come_and_go(Cluster, Java) within 240,
+    librdkafkas_range_members_come_and_go(Cluster, ConfluentKafka) within 240,
+    a_member_that_closes_instead_of_revoking_leaves_at_once(Cluster),
 ];
 
 async fn our_producer_tells_what_javas_does() {
@@ -177,16 +180,11 @@ fn acknowledged(producer: &Verifiable) -> BTreeMap<i64, i64> {
     ends.collect()
 }
 
-/// The committed offsets of the group that is named as the topic, as Kafka's own tool tells.
+/// The committed offsets of the group that is named as the topic.
 async fn committed(cluster: &Cluster, topic: &str) -> BTreeMap<i64, i64> {
-    let told = cluster
-        .tool("kafka-consumer-groups", &["--describe", "--group", topic])
-        .await;
-    let rows = told
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let rows = rows.filter(|row| row.get(1) == Some(&topic));
-    rows.map(|row| (row[2].parse().unwrap(), row[3].parse().unwrap()))
+    let offsets = cluster.committed(topic, topic).await.into_iter();
+    offsets
+        .map(|(partition, offset)| (partition.into(), offset))
         .collect()
 }
 

@@ -1,76 +1,112 @@
-//! Apache Kafka clusters, by the script in `tests/kafka/cluster`.
-//!
-//! # Invariants
-//!
-//! - A cluster lives no longer than the pipe to its script: it ends when the [`Cluster`] is
-//!   dropped, and also when this process is killed.
+//! The clusters that tests run on: Apache Kafka, and the broker in memory. A test of both is the
+//! same code: the runner says which one [`Cluster::shared`] and [`Cluster::start`] give.
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod apache;
+mod memory;
+
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
 
-/// The script, run as `python3 SCRIPT` so that its mode doesn't matter.
-pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/cluster/kafka");
+use apache::Apache;
+pub(crate) use apache::{SCRIPT, ask_script, missing, tool};
+use memory::Memory;
 
 /// For tests that start three nodes, which fill a small machine.
-pub(crate) static ONE_CLUSTER_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static ONE_CLUSTER_AT_A_TIME: Turns = Turns(Mutex::const_new(()));
 
-static SHARED: OnceLock<Cluster> = OnceLock::new();
+static SHARED_KAFKA: OnceLock<Cluster> = OnceLock::new();
+static SHARED_MEMORY: OnceLock<Cluster> = OnceLock::new();
+
+tokio::task_local! {
+    static FLAVOUR: Flavour;
+}
+
+/// What a cluster is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Apache Kafka: the truth.
+    Kafka,
+    /// `payment_notifier::broker`.
+    Memory,
+}
+
+/// See [`ONE_CLUSTER_AT_A_TIME`].
+pub(crate) struct Turns(Mutex<()>);
+
+impl Turns {
+    /// Waits for a turn; those in memory have theirs at once.
+    pub(crate) async fn lock(&self) -> Option<MutexGuard<'_, ()>> {
+        match FLAVOUR.get() {
+            Flavour::Kafka => Some(self.0.lock().await),
+            Flavour::Memory => None,
+        }
+    }
+}
 
 /// A running cluster.
 pub(crate) struct Cluster {
     bootstrap: String,
-    sasl_bootstrap: String,
-    supervisor: Arc<Mutex<Supervisor>>,
+    kind: Kind,
 }
 
-/// The script's process, which takes one command a line and gives one answer a line.
-struct Supervisor {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: Lines<BufReader<ChildStdout>>,
+enum Kind {
+    Apache(Apache),
+    Memory(Memory),
+}
+
+/// Runs a test on clusters of this flavour.
+pub(super) async fn with<T>(flavour: Flavour, test: impl Future<Output = T>) -> T {
+    FLAVOUR.scope(flavour, test).await
+}
+
+/// Ends the shared cluster, if there is one, and waits until it is gone.
+pub(crate) fn take_down_shared() {
+    if let Some(cluster) = SHARED_KAFKA.get()
+        && let Kind::Apache(apache) = &cluster.kind
+    {
+        apache.down();
+    }
 }
 
 impl Cluster {
     /// The single node that tests share, each with topics and groups of its own.
     pub(crate) async fn shared() -> &'static Self {
-        blocking(|| SHARED.get_or_init(|| Self::launch(1, &[]))).await
+        let flavour = FLAVOUR.get();
+        let shared = match flavour {
+            Flavour::Kafka => &SHARED_KAFKA,
+            Flavour::Memory => &SHARED_MEMORY,
+        };
+        blocking(move || shared.get_or_init(|| Self::launch(flavour, 1, &[]))).await
     }
 
     /// A cluster of the test's own, of 1 or 3 nodes, to break or to set up differently.
     pub(crate) async fn start(nodes: usize, settings: &[(&str, &str)]) -> Self {
+        let flavour = FLAVOUR.get();
+        let settings = settings.iter();
         let settings: Vec<_> = settings
-            .iter()
-            .map(|(key, value)| format!("--set={key}={value}"))
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
-        blocking(move || Self::launch(nodes, &settings)).await
+        blocking(move || Self::launch(flavour, nodes, &settings)).await
     }
 
-    fn launch(nodes: usize, settings: &[String]) -> Self {
-        let mut child = Command::new("python3")
-            .arg(SCRIPT)
-            .args(["up", "--nodes", &nodes.to_string()])
-            .args(settings)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3 starts");
-        let commands = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        let mut supervisor = Supervisor {
-            child,
-            commands,
-            answers,
-        };
-        let facts = supervisor.answer();
-        let text = |key: &str| facts[key].as_str().expect("the script tells it").to_owned();
-        Self {
-            bootstrap: text("bootstrap"),
-            sasl_bootstrap: text("sasl_bootstrap"),
-            supervisor: Arc::new(Mutex::new(supervisor)),
+    fn launch(flavour: Flavour, nodes: usize, settings: &[(String, String)]) -> Self {
+        match flavour {
+            Flavour::Kafka => {
+                let apache = Apache::launch(nodes, settings);
+                Self {
+                    bootstrap: apache.bootstrap.clone(),
+                    kind: Kind::Apache(apache),
+                }
+            }
+            Flavour::Memory => {
+                let memory = Memory::launch(nodes, settings);
+                Self {
+                    bootstrap: memory.broker.bootstrap_servers(),
+                    kind: Kind::Memory(memory),
+                }
+            }
         }
     }
 
@@ -79,10 +115,13 @@ impl Cluster {
         &self.bootstrap
     }
 
-    /// The SASL_PLAINTEXT addresses: mechanism PLAIN, users `alice` and `bob`, passwords
+    /// Apache Kafka's SASL_PLAINTEXT addresses: mechanism PLAIN, users `alice` and `bob`, passwords
     /// `alice-secret` and `bob-secret`.
     pub(crate) fn sasl_bootstrap(&self) -> &str {
-        &self.sasl_bootstrap
+        match &self.kind {
+            Kind::Apache(apache) => &apache.sasl_bootstrap,
+            Kind::Memory(_) => panic!("the broker in memory knows no SASL"),
+        }
     }
 
     /// SIGKILL.
@@ -111,11 +150,14 @@ impl Cluster {
     }
 
     async fn command(&self, name: &'static str, node: usize) {
-        let supervisor = Arc::clone(&self.supervisor);
-        blocking(move || lock(&supervisor).command(&format!("{name} {node}"))).await;
+        match &self.kind {
+            Kind::Apache(apache) => apache.command(name, node).await,
+            Kind::Memory(memory) => memory.command(name, node).await,
+        }
     }
 
-    /// Runs one of Kafka's tools to its end and returns its standard output.
+    /// Runs one of Kafka's tools to its end and returns its standard output. It needs Java, also on
+    /// the broker in memory.
     ///
     /// # Panics
     ///
@@ -138,73 +180,6 @@ impl Cluster {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
     }
-}
-
-/// A tool's command, for those that run beside a test.
-pub(crate) fn tool(name: &str) -> tokio::process::Command {
-    let mut command = tokio::process::Command::new("python3");
-    command
-        .args([SCRIPT, "tool", name])
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    command
-}
-
-/// Why Kafka can't run on this machine, if it can't. Downloads it, outside any test's time limit.
-pub(crate) fn missing() -> Option<String> {
-    ask_script("fetch", "Apache Kafka's test cluster needs Python 3")
-}
-
-/// Lets the script prepare something; the reason why it can't begins with a line for a person.
-pub(super) fn ask_script(command: &str, without_python: &str) -> Option<String> {
-    let asked = Command::new("python3").args([SCRIPT, command]).output();
-    let Ok(output) = asked else {
-        return Some(format!("{without_python}, and there is no python3 on PATH"));
-    };
-    let told = String::from_utf8_lossy(&output.stderr);
-    let reason = told
-        .split_once("kafka: ")
-        .map_or(&*told, |(_, reason)| reason);
-    (!output.status.success()).then(|| reason.trim().to_owned())
-}
-
-/// Ends the shared cluster, if there is one, and waits until it is gone.
-pub(crate) fn take_down_shared() {
-    if let Some(cluster) = SHARED.get() {
-        lock(&cluster.supervisor).down();
-    }
-}
-
-impl Supervisor {
-    fn command(&mut self, line: &str) {
-        let mut commands = self.commands.as_ref().expect("the cluster is up");
-        writeln!(commands, "{line}").expect("the script reads");
-        let answer = self.answer();
-        assert!(answer["error"].is_null(), "{line}: {}", answer["error"]);
-    }
-
-    fn answer(&mut self) -> Value {
-        let line = self.answers.next().transpose().ok().flatten();
-        let line = line.expect("the script answers; otherwise it said why on stderr");
-        serde_json::from_str(&line).expect("the script answers in JSON")
-    }
-
-    fn down(&mut self) {
-        self.commands = None;
-        // Failing to wait would leave nothing to be done.
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Supervisor {
-    fn drop(&mut self) {
-        self.down();
-    }
-}
-
-/// A failed command must not hide what it failed of from the tests that share the cluster.
-fn lock(supervisor: &Mutex<Supervisor>) -> std::sync::MutexGuard<'_, Supervisor> {
-    supervisor.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

@@ -5,12 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::create_topics_request::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader, TopicName,
+    GroupId, MetadataRequest, MetadataResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,17 +19,15 @@ use super::cluster::Cluster;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 const METADATA: i16 = 8;
-const CREATE_TOPICS: i16 = 5;
-const TOPIC_ALREADY_EXISTS: i16 = 36;
 
 /// A connection to one broker.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     correlation_id: i32,
 }
 
 impl Connection {
-    pub(super) async fn open(address: &str) -> io::Result<Self> {
+    pub(crate) async fn open(address: &str) -> io::Result<Self> {
         Ok(Self {
             stream: TcpStream::connect(address).await?,
             correlation_id: 0,
@@ -40,7 +35,7 @@ impl Connection {
     }
 
     /// Sends a request and returns its answer.
-    pub(super) async fn call<R: Request>(
+    pub(crate) async fn call<R: Request>(
         &mut self,
         version: i16,
         request: &R,
@@ -64,17 +59,27 @@ impl Connection {
         request
             .encode(&mut body, version)
             .map_err(io::Error::other)?;
-        let mut frame = BytesMut::new();
-        frame.put_u32(u32::try_from(body.len()).map_err(io::Error::other)?);
-        frame.put(body);
-        self.stream.write_all(&frame).await?;
-
-        let mut answer = vec![0; self.stream.read_u32().await? as usize];
-        self.stream.read_exact(&mut answer).await?;
-        let mut answer = Bytes::from(answer);
+        let mut answer = self.swap(&body).await?;
         ResponseHeader::decode(&mut answer, R::Response::header_version(version))
             .map_err(io::Error::other)?;
         R::Response::decode(&mut answer, version).map_err(io::Error::other)
+    }
+
+    /// Sends the bytes of a request, header and all, and returns those of its answer.
+    pub(crate) async fn call_bytes(&mut self, request: &[u8]) -> io::Result<Bytes> {
+        tokio::time::timeout(DEADLINE, self.swap(request))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    async fn swap(&mut self, request: &[u8]) -> io::Result<Bytes> {
+        let mut frame = BytesMut::new();
+        frame.put_u32(u32::try_from(request.len()).map_err(io::Error::other)?);
+        frame.put(request);
+        self.stream.write_all(&frame).await?;
+        let mut answer = vec![0; self.stream.read_u32().await? as usize];
+        self.stream.read_exact(&mut answer).await?;
+        Ok(Bytes::from(answer))
     }
 }
 
@@ -109,37 +114,10 @@ pub(super) async fn metadata(cluster: &Cluster, topic: &str) -> io::Result<Metad
     ask_any(cluster, METADATA, &request).await
 }
 
-impl Cluster {
-    /// Creates a topic, with the cluster's number of replicas and settings such as
-    /// `("max.message.bytes", "1000")`.
-    pub(crate) async fn create_topic(
-        &self,
-        name: &str,
-        partitions: i32,
-        settings: &[(&str, &str)],
-    ) {
-        let text = |text: &str| StrBytes::from_string(text.to_owned());
-        let settings = settings.iter().map(|(key, value)| {
-            CreatableTopicConfig::default()
-                .with_name(text(key))
-                .with_value(Some(text(value)))
-        });
-        let topic = CreatableTopic::default()
-            .with_name(topic_name(name))
-            .with_num_partitions(partitions)
-            .with_replication_factor(-1)
-            .with_configs(settings.collect());
-        let request = CreateTopicsRequest::default()
-            .with_topics(vec![topic])
-            .with_timeout_ms(10_000);
-        let asked = ask_any(self, CREATE_TOPICS, &request).await;
-        let answer = asked.expect("a node answers");
-        let topic = &answer.topics[0];
-        let created = matches!(topic.error_code, 0 | TOPIC_ALREADY_EXISTS);
-        assert!(created, "creating {name}: {topic:?}");
-    }
+pub(crate) fn group_id(group: &str) -> GroupId {
+    GroupId(StrBytes::from_string(group.to_owned()))
 }
 
-pub(super) fn topic_name(name: &str) -> TopicName {
+pub(crate) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }

@@ -12,8 +12,47 @@ const CHECKSUM_FROM: usize = 21;
 const CODEC: i16 = 0b111;
 const CONTROL: i16 = 0b10_0000;
 
+/// A field of a batch's head, for a test to set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Field {
+    BaseOffset,
+    Magic,
+    Attributes,
+    LastOffsetDelta,
+    ProducerId,
+    ProducerEpoch,
+    BaseSequence,
+    Count,
+}
+
+impl Field {
+    /// Where it is, and how many bytes it has.
+    fn place(self) -> (usize, usize) {
+        match self {
+            Self::BaseOffset => (0, 8),
+            Self::Magic => (16, 1),
+            Self::Attributes => (21, 2),
+            Self::LastOffsetDelta => (23, 4),
+            Self::ProducerId => (43, 8),
+            Self::ProducerEpoch => (51, 2),
+            Self::BaseSequence => (53, 4),
+            Self::Count => (57, 4),
+        }
+    }
+}
+
+/// The same batch with another value of a field, and the checksum that belongs to it.
+pub(crate) fn patched(batch: Bytes, field: Field, value: i64) -> Bytes {
+    let mut batch = BytesMut::from(batch);
+    let (at, size) = field.place();
+    batch[at..at + size].copy_from_slice(&value.to_be_bytes()[8 - size..]);
+    let checksum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &batch[CHECKSUM_FROM..]);
+    batch[CHECKSUM_FROM - 4..CHECKSUM_FROM].copy_from_slice(&(checksum as u32).to_be_bytes());
+    batch.freeze()
+}
+
 /// Encodes records as one batch.
-pub(super) fn encode(records: &[Record]) -> Bytes {
+pub(crate) fn encode(records: &[Record]) -> Bytes {
     let count = i32::try_from(records.len()).expect("a test's batch is small");
     let timestamps = || records.iter().map(|record| record.timestamp);
     let base_timestamp = timestamps().next().expect("a batch has records");
@@ -70,6 +109,16 @@ pub(super) fn decode(mut bytes: Bytes, partition: i32) -> (Vec<Record>, Option<i
         next = Some(decode_batch(batch, partition, &mut records));
     }
     (records, next)
+}
+
+/// The codec of each batch.
+pub(super) fn codecs(mut bytes: Bytes) -> Vec<i16> {
+    let mut codecs = Vec::new();
+    while let Some((codec, size)) = first(&bytes) {
+        codecs.push(codec);
+        bytes.advance(size.min(bytes.len()));
+    }
+    codecs
 }
 
 /// The codec and the size of the first batch.

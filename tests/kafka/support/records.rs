@@ -197,6 +197,18 @@ pub(crate) struct FirstBatch {
 }
 
 impl Cluster {
+    /// The codecs of a topic's batches at partition 0, as far as one fetch has them.
+    pub(crate) async fn codecs(&self, topic: &str) -> Vec<i16> {
+        patiently(topic, async || {
+            let leaders = leaders(self, topic).await?;
+            let (partition, address) = leaders.first().ok_or(io::ErrorKind::NotFound)?;
+            let mut broker = Connection::open(address).await?;
+            let (bytes, _) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
+            Ok(record_batch::codecs(bytes))
+        })
+        .await
+    }
+
     /// How a topic's first batch, at partition 0, was written.
     pub(crate) async fn first_batch(&self, topic: &str) -> FirstBatch {
         patiently(topic, async || {
@@ -251,7 +263,7 @@ async fn fetch_bytes(
 }
 
 /// Each partition with its leader's address.
-async fn leaders(cluster: &Cluster, topic: &str) -> io::Result<Vec<(i32, String)>> {
+pub(super) async fn leaders(cluster: &Cluster, topic: &str) -> io::Result<Vec<(i32, String)>> {
     let answer = metadata(cluster, topic).await?;
     accepted(answer.topics[0].error_code)?;
     let mut leaders = Vec::new();

@@ -43,6 +43,16 @@ pub(super) async fn mixed_cooperative_members_come_and_go() {
     members_come_and_go(COOPERATIVE, [Ours, Java, Librdkafka, Ours]).await;
 }
 
+/// None of ours: what the cluster itself does wrong shows here.
+pub(super) async fn javas_cooperative_members_come_and_go() {
+    members_come_and_go(COOPERATIVE, [Java, Java, Java, Java]).await;
+}
+
+pub(super) async fn librdkafkas_range_members_come_and_go() {
+    let all = [Librdkafka, Librdkafka, Librdkafka, Librdkafka];
+    members_come_and_go(RANGE, all).await;
+}
+
 /// While records come in, three members join, the first leaves, the second is killed, a fourth
 /// joins.
 async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
