@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod cli;
+mod conformance;
 mod drain;
 mod faults;
 mod fetching;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     support::runner::run(&[
         smoke::TESTS,
+        conformance::TESTS,
         verifiable::TESTS,
         scenarios::TESTS,
         bad_input::TESTS,

@@ -1,0 +1,115 @@
+//! Small requests, most of them wrong, and the codes that they are answered with: Apache Kafka's,
+//! which the broker in memory must give too.
+
+mod commits;
+mod fetching;
+mod groups;
+mod offsets;
+mod producing;
+mod topics;
+mod versions;
+
+use std::fmt::Debug;
+
+use kafka_protocol::protocol::{Request, StrBytes};
+use payment_notifier::wire::ErrorCode;
+
+use crate::support::cluster::Cluster;
+use crate::support::connection::Connection;
+use crate::support::runner::{Test, tests};
+
+use commits::{commits_are_checked, committed_offsets_are_told, groups_are_told_and_deleted};
+use fetching::{fetch_sessions_are_checked, fetches_are_checked, the_first_batch_comes_whole};
+use groups::{
+    an_instance_takes_its_predecessors_place, generations_are_checked, joins_are_checked,
+    rebalances_are_told,
+};
+use offsets::{epochs_are_looked_up, offsets_are_looked_up, records_are_deleted};
+use producing::{
+    batches_are_checked, compacted_topics_want_keys, produce_requests_are_checked,
+    sequences_are_checked,
+};
+use topics::{settings_are_told, topics_are_checked, topics_are_grown_and_deleted, unknown_topics};
+use versions::{coordinators_are_looked_up, unknown_versions_are_refused};
+
+pub(crate) const TESTS: &[Test] = tests![
+    joins_are_checked(Cluster),
+    generations_are_checked(Cluster),
+    rebalances_are_told(Cluster),
+    an_instance_takes_its_predecessors_place(Cluster),
+    commits_are_checked(Cluster),
+    committed_offsets_are_told(Cluster),
+    groups_are_told_and_deleted(Cluster),
+    produce_requests_are_checked(Cluster),
+    batches_are_checked(Cluster),
+    // The broker in memory does not look into batches.
+    compacted_topics_want_keys(Kafka),
+    sequences_are_checked(Cluster),
+    fetches_are_checked(Cluster),
+    the_first_batch_comes_whole(Cluster),
+    fetch_sessions_are_checked(Cluster),
+    offsets_are_looked_up(Cluster),
+    epochs_are_looked_up(Cluster),
+    records_are_deleted(Cluster),
+    topics_are_checked(Cluster),
+    topics_are_grown_and_deleted(Cluster),
+    settings_are_told(Cluster),
+    unknown_topics(Cluster),
+    unknown_versions_are_refused(Cluster),
+    coordinators_are_looked_up(Cluster),
+];
+
+/// Cases of one kind. All of them are looked at before any fails the test.
+#[derive(Default)]
+struct Table(Vec<String>);
+
+impl Table {
+    /// What a case was answered with, and what it must be.
+    fn case<T: PartialEq + Debug>(&mut self, what: &str, answered: T, expected: T) {
+        let is_wrong = answered != expected;
+        self.0
+            .extend(is_wrong.then(move || format!("{what}: {answered:?}, not {expected:?}")));
+    }
+
+    /// The same for an error code.
+    fn code(&mut self, what: &str, answered: i16, expected: ErrorCode) {
+        let answered = ErrorCode(answered);
+        if answered != expected {
+            self.0.push(format!("{what}: {answered}, not {expected}"));
+        }
+    }
+
+    /// Fails where a case was wrong.
+    #[track_caller]
+    fn end(self) {
+        assert!(self.0.is_empty(), "{:#?}", self.0);
+    }
+}
+
+/// A node that is asked one thing after the other.
+struct Node(Connection);
+
+impl Node {
+    /// The only node of a cluster: leader and coordinator of everything.
+    async fn of(cluster: &Cluster) -> Self {
+        let opened = Connection::open(cluster.bootstrap()).await;
+        Self(opened.expect("the cluster is up"))
+    }
+
+    async fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        let answer = self.0.call(version, request).await;
+        answer.unwrap_or_else(|error| panic!("{:?} {version}: {error}", R::KEY))
+    }
+}
+
+/// A topic that the node serves already.
+async fn new_topic(cluster: &Cluster, partitions: i32, settings: &[(&str, &str)]) -> String {
+    let topic = cluster.unique("conforming");
+    cluster.create_topic(&topic, partitions, settings).await;
+    cluster.read(&topic).await;
+    topic
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
