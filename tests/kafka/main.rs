@@ -12,6 +12,7 @@
 
 mod bad_input;
 mod cli;
+mod clients;
 mod conformance;
 mod drain;
 mod faults;
@@ -50,5 +51,6 @@ fn main() -> ExitCode {
         topics::TESTS,
         fetching::TESTS,
         peers::TESTS,
+        clients::TESTS,
     ])
 }
