@@ -15,7 +15,7 @@ use super::{Broker, BrokerConfig};
 use crate::wire::batch::{BatchBuilder, ProducerStamp, RecordBody};
 use crate::wire::compression::Compression;
 use crate::wire::frame;
-use crate::wire::names::topic_name;
+use crate::wire::names::{text, topic_name};
 
 /// The largest answer that a test expects.
 const MAX_ANSWER_BYTES: usize = 200 << 20;
@@ -179,8 +179,10 @@ async fn an_answer_is_that_of_the_request() {
     let all = MetadataRequest::default().with_topics(None);
     let answer = peer.ask(12, &all).await;
     assert_eq!(answer.topics[0].partitions.len(), 3);
-    let answer = peer.ask(4, &ApiVersionsRequest::default()).await;
-    assert_eq!(answer.error_code, 0);
+    let named = ApiVersionsRequest::default()
+        .with_client_software_name(text("tests"))
+        .with_client_software_version(text("1.0"));
+    assert_eq!(peer.ask(4, &named).await.error_code, 0);
     // A version that there is not closes the connection.
     peer.send(3, &MetadataRequest::default().with_topics(None))
         .await;

@@ -167,7 +167,6 @@ async fn topics_are_made_grown_and_deleted() {
             ErrorCode::INVALID_PARTITIONS,
             ErrorCode::INVALID_REPLICATION_FACTOR,
             ErrorCode::INVALID_REQUEST,
-            ErrorCode::INVALID_REQUEST,
             ErrorCode::INVALID_CONFIG,
         ];
         assert_eq!(codes, expected);

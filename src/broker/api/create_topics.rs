@@ -28,19 +28,21 @@ pub(super) async fn handle(call: &Call<'_>, request: CreateTopicsRequest) -> Cre
     let mut seen = HashSet::new();
     let names = request.topics.iter().map(|topic| &topic.name);
     let twice: HashSet<_> = names.filter(|name| !seen.insert(*name)).collect();
-    // A name that comes twice is answered once.
-    let mut results: Vec<_> = twice
-        .iter()
-        .map(|name| refused(name, ErrorCode::INVALID_REQUEST))
-        .collect();
-    let once = request.topics.iter();
-    for topic in once.filter(|topic| !twice.contains(&topic.name)) {
-        let made = create(
-            &call.shared.config,
-            &mut state,
-            topic,
-            request.validate_only,
-        );
+    let mut results = Vec::new();
+    for topic in &request.topics {
+        // A name that comes twice is answered once.
+        if !seen.remove(&topic.name) {
+            continue;
+        }
+        let made = match twice.contains(&topic.name) {
+            true => Err(ErrorCode::INVALID_REQUEST),
+            false => create(
+                &call.shared.config,
+                &mut state,
+                topic,
+                request.validate_only,
+            ),
+        };
         results.push(made.unwrap_or_else(|code| refused(&topic.name, code)));
     }
     drop(state);
