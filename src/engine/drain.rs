@@ -8,21 +8,20 @@
 //! ```
 //! A pass is made of parts, one a partition; partitions that come in mid-pass join it.
 
-use std::collections::BTreeMap;
+mod part;
+mod pass;
+
 use std::time::Instant;
 
 use super::RecordSource;
 use super::config::{DrainConfig, DrainMode};
-use super::lane::Lane;
 use super::lanes::Lanes;
 use super::report::{DrainSummary, Report, Totals};
 use super::silence::{Awaited, Silence};
 use super::timing::{MIN_WAIT, after};
 use crate::wire::TopicPartition;
-
-/// Forwards of one record that may fail in a row before a one-shot pass goes on without its
-/// partition: nobody waits for a topic to take what it refuses.
-const MOST_FAILED_FORWARDS: u32 = 5;
+use part::Part;
+use pass::Pass;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -43,31 +42,6 @@ enum Phase {
     Over,
 }
 
-#[derive(Debug)]
-struct Pass {
-    before: Totals,
-    /// What was done when the ends were last asked for.
-    looked: Totals,
-    parts: BTreeMap<TopicPartition, Part>,
-}
-
-/// What a pass has to do in one partition.
-#[derive(Debug, Default)]
-struct Part {
-    /// The partition's end when the pass came to it, once that is known. Without it an end that
-    /// was seen proves nothing: the consumer may have learnt of it before a long pause.
-    end: Option<i64>,
-    /// The end of what this pass put back.
-    put_back: i64,
-    /// Where the consumer last found nothing more.
-    end_seen: Option<i64>,
-    /// The consumer can't read on.
-    unreadable: bool,
-    finished: bool,
-    /// It finished with dead letters left that should have been handled.
-    stuck: bool,
-}
-
 impl Drain {
     pub(super) fn new(config: DrainConfig) -> Self {
         Self {
@@ -85,7 +59,7 @@ impl Drain {
         self.heard();
         match &mut self.phase {
             Phase::Waiting => self.phase = Phase::Resting(now),
-            Phase::Pass(pass) => pass.parts.retain(|tp, _| !partitions.contains(tp)),
+            Phase::Pass(pass) => pass.forget(partitions),
             Phase::Resting(_) | Phase::Over => {}
         }
     }
@@ -104,50 +78,39 @@ impl Drain {
     pub(super) fn begin(&mut self, totals: Totals, now: Instant) -> bool {
         let due = matches!(self.phase, Phase::Resting(until) if until <= now);
         if due {
-            self.phase = Phase::Pass(Pass {
-                before: totals,
-                looked: totals,
-                parts: BTreeMap::new(),
-            });
+            self.phase = Phase::Pass(Pass::new(totals));
         }
         due
+    }
+
+    fn pass(&mut self) -> Option<&mut Pass> {
+        match &mut self.phase {
+            Phase::Pass(pass) => Some(pass),
+            _ => None,
+        }
+    }
+
+    fn part(&mut self, tp: &TopicPartition) -> Option<&mut Part> {
+        self.pass()?.part_mut(tp)
     }
 
     /// Takes partitions that came into the pass, and out of it those that went; the ones that
     /// came, whose end offsets are to be asked for.
     pub(super) fn join<S: RecordSource>(&mut self, lanes: &Lanes<S>) -> Vec<TopicPartition> {
-        let Phase::Pass(pass) = &mut self.phase else {
-            return Vec::new();
-        };
-        pass.parts.retain(|tp, _| lanes.get(tp).is_some());
-        let mut joined = Vec::new();
-        for (tp, lane) in lanes.iter() {
-            if !lane.is_leaving() && !pass.parts.contains_key(tp) {
-                pass.parts.insert(tp.clone(), Part::default());
-                joined.push(tp.clone());
-            }
-        }
-        joined
+        self.pass().map(|pass| pass.join(lanes)).unwrap_or_default()
     }
 
     /// A partition begins anew: what the pass knows of it is so no more, and it joins again.
     pub(super) fn forget(&mut self, tp: &TopicPartition) {
-        if let Phase::Pass(pass) = &mut self.phase {
-            pass.parts.remove(tp);
-        }
-    }
-
-    fn part(&mut self, tp: &TopicPartition) -> Option<&mut Part> {
-        match &mut self.phase {
-            Phase::Pass(pass) => pass.parts.get_mut(tp),
-            _ => None,
+        if let Some(pass) = self.pass() {
+            pass.forget(std::slice::from_ref(tp));
         }
     }
 
     /// True while the pass has work in this partition: it is to be fetched.
     pub(super) fn wants(&self, tp: &TopicPartition) -> bool {
         match &self.phase {
-            Phase::Pass(pass) => pass.parts.get(tp).is_some_and(|part| !part.finished),
+            Phase::Pass(pass) => pass.part(tp).is_some_and(|part| !part.is_finished()),
             _ => false,
         }
     }
@@ -156,28 +119,20 @@ impl Drain {
     /// part.
     pub(super) fn admits(&mut self, tp: &TopicPartition, offset: i64) -> bool {
         let mode = self.config.mode;
-        let Some(part) = self.part(tp) else {
-            return false;
-        };
-        match (mode, part.end) {
-            (DrainMode::Snapshot, None) => return false,
-            (DrainMode::Snapshot, Some(end)) if offset >= end => part.finished = true,
-            _ => {}
-        }
-        !part.finished
+        self.part(tp).is_some_and(|part| part.admits(offset, mode))
     }
 
     /// The pass has nothing more to do in this partition.
     pub(super) fn finish(&mut self, tp: &TopicPartition) {
         if let Some(part) = self.part(tp) {
-            part.finished = true;
+            part.finish();
         }
     }
 
     /// A dead letter was put back, and got this offset.
     pub(super) fn put_back(&mut self, tp: &TopicPartition, offset: i64) {
         if let Some(part) = self.part(tp) {
-            part.put_back = part.put_back.max(offset.saturating_add(1));
+            part.put_back(offset);
         }
     }
 
@@ -185,8 +140,7 @@ impl Drain {
     pub(super) fn records(&mut self, tp: &TopicPartition) {
         self.heard();
         if let Some(part) = self.part(tp) {
-            part.end_seen = None;
-            part.unreadable = false;
+            part.records();
         }
     }
 
@@ -196,23 +150,14 @@ impl Drain {
     pub(super) fn end_of_partition(&mut self, tp: &TopicPartition, offset: i64) -> bool {
         self.heard();
         let mode = self.config.mode;
-        let Some(part) = self.part(tp) else {
-            return false;
-        };
-        part.end_seen = Some(offset);
-        part.unreadable = false;
-        let is_short = part.wanted_end(mode).is_some_and(|end| offset < end);
-        if is_short {
-            part.end = None;
-            part.put_back = 0;
-        }
-        is_short && !part.finished
+        self.part(tp)
+            .is_some_and(|part| part.end_of_partition(offset, mode))
     }
 
     /// The consumer can't read on: what it has handed over is all there is for this pass.
     pub(super) fn partition_failed(&mut self, tp: &TopicPartition) {
         if let Some(part) = self.part(tp) {
-            part.unreadable = true;
+            part.unreadable();
         }
     }
 
@@ -220,7 +165,7 @@ impl Drain {
     pub(super) fn end_offset(&mut self, tp: &TopicPartition, end: i64) {
         self.heard();
         if let Some(part) = self.part(tp) {
-            part.end.get_or_insert(end);
+            part.end_offset(end);
         }
     }
 
@@ -230,22 +175,8 @@ impl Drain {
         let Phase::Pass(pass) = &mut self.phase else {
             return false;
         };
-        let (mode, one_shot) = (self.config.mode, self.config.one_shot);
-        for (tp, part) in &mut pass.parts {
-            if part.finished {
-                continue;
-            }
-            let lane = lanes.get(tp);
-            part.stuck = lane.is_some_and(|lane| {
-                lane.is_broken()
-                    || (part.unreadable && lane.is_idle())
-                    || (one_shot && lane.failed_forwards() >= MOST_FAILED_FORWARDS)
-            });
-            part.finished =
-                part.stuck || lane.is_none_or(|lane| lane.is_idle() && part.reached_end(mode));
-        }
-        let all_here = !(one_shot && self.unassigned);
-        all_here && pass.parts.values().all(|part| part.finished)
+        let finished = pass.settle(lanes, &self.config);
+        finished && !(self.config.one_shot && self.unassigned)
     }
 
     /// Tells, in a one-shot drain, that Kafka has been silent for too long.
@@ -261,66 +192,34 @@ impl Drain {
 
     /// What is awaited that only Kafka can give. The sink may take its time.
     fn awaited<S: RecordSource>(&self, lanes: &Lanes<S>) -> Option<Awaited> {
-        let pass = match &self.phase {
-            Phase::Waiting => return Some(Awaited::Assignment),
-            Phase::Pass(pass) => pass,
-            Phase::Resting(_) | Phase::Over => return None,
-        };
-        let mut open = pass.parts.iter().filter(|(_, part)| !part.finished);
-        let any = |test: fn(&Lane<S>) -> bool| lanes.iter().any(|(_, lane)| test(lane));
-        if self.unassigned && !any(Lane::is_leaving) {
-            Some(Awaited::Assignment)
-        } else if open.clone().any(|(_, part)| part.end.is_none()) {
-            Some(Awaited::EndOffsets)
-        } else if any(|lane| lane.uncommitted().is_some()) {
-            Some(Awaited::Commit)
-        } else if any(Lane::is_forwarding) {
-            Some(Awaited::Forward)
-        } else {
-            let starved = open.any(|(tp, _)| lanes.get(tp).is_some_and(Lane::is_idle));
-            starved.then_some(Awaited::Records)
+        let is_leaving = || lanes.iter().any(|(_, lane)| lane.is_leaving());
+        match &self.phase {
+            Phase::Waiting => Some(Awaited::Assignment),
+            Phase::Pass(_) if self.unassigned && !is_leaving() => Some(Awaited::Assignment),
+            Phase::Pass(pass) => pass.awaited(lanes),
+            Phase::Resting(_) | Phase::Over => None,
         }
     }
 
     /// A pass that goes on until there is nothing more, and has done something since it looked,
-    /// looks again: dead letters may have come to partitions that it was done with. Those whose
-    /// end offsets are to be asked for; none where the pass is over.
+    /// looks again. The partitions whose end offsets are to be asked for; none where the pass is
+    /// over.
     pub(super) fn look_again(&mut self, totals: &Totals) -> Vec<TopicPartition> {
-        let (Phase::Pass(pass), DrainMode::UntilEmpty) = (&mut self.phase, self.config.mode) else {
-            return Vec::new();
-        };
-        if totals.handled() == pass.looked.handled() {
-            return Vec::new();
+        match (&mut self.phase, self.config.mode) {
+            (Phase::Pass(pass), DrainMode::UntilEmpty) => pass.look_again(totals),
+            _ => Vec::new(),
         }
-        pass.looked = *totals;
-        let parts = pass.parts.iter_mut().filter(|(_, part)| !part.stuck);
-        parts
-            .map(|(tp, part)| {
-                part.end = None;
-                part.finished = false;
-                tp.clone()
-            })
-            .collect()
     }
 
     /// Ends the pass, if there is one; the next one begins after the interval.
     pub(super) fn end(&mut self, totals: &Totals, now: Instant) -> Option<DrainSummary> {
-        let next = if self.config.one_shot {
+        let summary = self.pass()?.summary(totals);
+        self.phase = if self.config.one_shot {
             Phase::Over
         } else {
             Phase::Resting(after(now, self.config.interval.max(MIN_WAIT)))
         };
-        let Phase::Pass(pass) = &self.phase else {
-            return None;
-        };
-        let totals = totals.since(&pass.before);
-        let stuck = pass.parts.values().filter(|part| part.stuck).count();
-        self.phase = next;
-        Some(DrainSummary {
-            totals,
-            interrupted: false,
-            stuck,
-        })
+        Some(summary)
     }
 
     /// When the next pass begins, or Kafka has been silent for too long.
@@ -329,20 +228,5 @@ impl Drain {
             Phase::Resting(until) => Some(until),
             _ => self.silence.timeout(),
         }
-    }
-}
-
-impl Part {
-    /// Up to where the pass goes, once that is known.
-    fn wanted_end(&self, mode: DrainMode) -> Option<i64> {
-        self.end.map(|end| match mode {
-            DrainMode::UntilEmpty => end.max(self.put_back),
-            DrainMode::Snapshot => end,
-        })
-    }
-
-    fn reached_end(&self, mode: DrainMode) -> bool {
-        let wanted = self.wanted_end(mode);
-        matches!((self.end_seen, wanted), (Some(seen), Some(end)) if seen >= end)
     }
 }
