@@ -4,16 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::drain::Drain;
-use super::effect::{
-    CommitFailure, CommitFailureKind, Destination, Effect, ForwardFailure, Moment, Path, Place,
-    Ticket,
-};
+use super::effect::{Destination, Effect, Moment, Path, Place, Ticket};
 use super::gate::Gate;
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::report::{Report, Totals};
 use super::{Config, RecordSource};
-use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
 
 /// The engine. See the [module](super) for how a shell drives it.
@@ -68,7 +64,7 @@ impl<S: RecordSource> Engine<S> {
         if self.life != Life::Running {
             return;
         }
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             drain.assigned(&partitions, now.at);
         }
         self.lanes(path).assign(partitions);
@@ -80,7 +76,7 @@ impl<S: RecordSource> Engine<S> {
     pub fn handle_revoking(&mut self, path: Path, partitions: Vec<TopicPartition>, now: Moment) {
         let timeout = self.config.revoke_timeout;
         self.lanes(path).leave(partitions, timeout, true, now.at);
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             drain.unassigned();
             drain.heard();
         }
@@ -98,7 +94,7 @@ impl<S: RecordSource> Engine<S> {
             }
         }
         self.lanes(path).lose(partitions);
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             drain.unassigned();
         }
         self.settle(now);
@@ -109,7 +105,7 @@ impl<S: RecordSource> Engine<S> {
     /// the group has may be an offset of before, at which a later owner would skip records.
     pub fn handle_reset(&mut self, path: Path, tp: TopicPartition, offset: i64, now: Moment) {
         self.lanes(path).lose(std::slice::from_ref(&tp));
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             drain.forget(&tp);
         }
         if self.life == Life::Running {
@@ -123,7 +119,7 @@ impl<S: RecordSource> Engine<S> {
         if let Some(lane) = self.lanes(path).get_mut(tp) {
             lane.accept(chunk);
         }
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             drain.records(tp);
         }
         self.settle(now);
@@ -139,7 +135,7 @@ impl<S: RecordSource> Engine<S> {
         offset: i64,
         now: Moment,
     ) {
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             if drain.end_of_partition(tp, offset) {
                 let partitions = vec![tp.clone()];
                 self.effect(Effect::QueryEndOffsets { partitions });
@@ -151,106 +147,10 @@ impl<S: RecordSource> Engine<S> {
     /// The consumer can't read on in a partition, for now: a pass of the drain goes on without
     /// what is there. Records may come all the same, later.
     pub fn handle_partition_failed(&mut self, path: Path, tp: &TopicPartition, now: Moment) {
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
+        if let Some(drain) = self.drain_of(path) {
             drain.partition_failed(tp);
             self.settle(now);
         }
-    }
-
-    /// The sink's answer to an [`Effect::Send`].
-    pub fn handle_verdict(&mut self, ticket: Ticket, verdict: Verdict, now: Moment) {
-        if let Some(place) = self.sends.remove(&ticket) {
-            self.judge(ticket, &place, verdict, now);
-            self.settle(now);
-        }
-    }
-
-    /// The answer to an [`Effect::Forward`]: the offset the record got, or why not.
-    pub fn handle_forwarded(
-        &mut self,
-        ticket: Ticket,
-        result: Result<i64, ForwardFailure>,
-        now: Moment,
-    ) {
-        if let Some(place) = self.forwards.remove(&ticket) {
-            if result.is_ok() {
-                self.heard(place.path);
-            }
-            self.forwarded(ticket, &place, result, now);
-            self.settle(now);
-        }
-    }
-
-    /// The answer to an [`Effect::Commit`].
-    pub fn handle_committed(
-        &mut self,
-        ticket: Ticket,
-        result: Result<(), CommitFailure>,
-        now: Moment,
-    ) {
-        for path in [Path::Main, Path::Drain] {
-            if let Some(offsets) = self.lanes(path).commits.end(ticket) {
-                self.committed(path, offsets, result, now);
-                self.settle(now);
-                return;
-            }
-        }
-    }
-
-    fn committed(
-        &mut self,
-        path: Path,
-        offsets: Vec<(TopicPartition, i64)>,
-        result: Result<(), CommitFailure>,
-        now: Moment,
-    ) {
-        let Err(failure) = result else {
-            self.heard(path);
-            let lanes = self.lanes(path);
-            lanes.commits.succeeded();
-            for (tp, next) in offsets {
-                if let Some(lane) = lanes.get_mut(&tp) {
-                    lane.committed(next);
-                }
-            }
-            return;
-        };
-        let lanes = self.lanes(path);
-        if failure.kind == CommitFailureKind::Fenced {
-            for (tp, _) in offsets {
-                if let Some(lane) = lanes.get_mut(&tp).filter(|lane| lane.is_leaving()) {
-                    lane.forgo_commit();
-                }
-            }
-        }
-        if let Some(report) = lanes.commits.failed(path, failure, now.at) {
-            self.report(report);
-        }
-    }
-
-    /// Kafka has taken what a path had for it.
-    fn heard(&mut self, path: Path) {
-        if let (Path::Drain, Some(drain)) = (path, &mut self.drain) {
-            drain.heard();
-        }
-    }
-
-    /// The answer to an [`Effect::QueryEndOffsets`], or a part of it.
-    pub fn handle_end_offsets(&mut self, ends: &[(TopicPartition, i64)], now: Moment) {
-        if let Some(drain) = &mut self.drain {
-            for (tp, end) in ends {
-                drain.end_offset(tp, *end);
-            }
-            self.settle(now);
-        }
-    }
-
-    /// The answer to an [`Effect::Probe`].
-    pub fn handle_probe(&mut self, result: Result<(), Failure>, now: Moment) {
-        if let Some(report) = self.gate.probed(result, now.at) {
-            self.report(report);
-        }
-        self.settle(now);
     }
 
     /// How many partitions the topics that are forwarded to have now.
@@ -303,6 +203,11 @@ impl<S: RecordSource> Engine<S> {
             Path::Main => &mut self.main,
             Path::Drain => &mut self.drained,
         }
+    }
+
+    /// The drain, on its own path.
+    pub(super) fn drain_of(&mut self, path: Path) -> Option<&mut Drain> {
+        self.drain.as_mut().filter(|_| path == Path::Drain)
     }
 
     /// Asks for something. Once stopped, all that is asked is that partitions may go.

@@ -17,6 +17,7 @@
 //! 5. What a partition holds is bounded: it is paused while two chunks of records wait.
 //! 6. After [`handle_timeout`](Engine::handle_timeout), the next timeout lies in the future.
 
+mod answers;
 mod commit;
 mod config;
 pub mod dead_letter;
