@@ -1,8 +1,10 @@
 //! The task beside the application: keeps the membership, finds offsets, fetches ahead, and
 //! hands out one event at a time.
 
+mod commands;
 mod fetching;
 mod offsets;
+mod topics;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,32 +12,23 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::cluster::pool::jittered_backoff;
 use crate::cluster::{Channel, Client, Metadata};
+use crate::consumer::Event;
 use crate::consumer::budget::Ledger;
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::fetch::FetchAnswer;
 use crate::consumer::positions::{Fetched, Incarnation, Positions, Stage};
 use crate::consumer::told::Told;
-use crate::consumer::{CommitOffset, Event};
 use crate::group::driver::{Found, GroupDriver, GroupEvent};
-use crate::wire::{ErrorCode, TopicPartition};
+use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind};
 use fetching::BrokerState;
 
-/// What the application asks of the driver.
-#[derive(Debug)]
-pub(super) enum Command {
-    Commit(Vec<CommitOffset>, oneshot::Sender<Result<(), Error>>),
-    Revoked(Vec<TopicPartition>),
-    Pause(Vec<TopicPartition>),
-    Resume(Vec<TopicPartition>),
-    Seek(TopicPartition, i64),
-    Close(oneshot::Sender<Result<(), Error>>),
-}
+pub(super) use commands::Command;
 
 /// What a request brought.
 enum Done {
@@ -123,18 +116,6 @@ impl Driver {
         }
     }
 
-    /// The application takes no more events: it has closed or dropped its handle, and what it
-    /// asked for before that is still to be done.
-    fn last_commands(&mut self) -> Option<oneshot::Sender<Result<(), Error>>> {
-        while let Ok((seen, command)) = self.commands.try_recv() {
-            match command {
-                Command::Close(reply) => return Some(reply),
-                command => self.handle_command(seen, command),
-            }
-        }
-        None
-    }
-
     /// Leaves the group, once what is to be committed is.
     async fn leave(self) -> Result<(), Error> {
         // Half-done, they may hold what the leaving needs.
@@ -143,39 +124,6 @@ impl Driver {
         drop(self.events);
         // An application that closes is done with all it had.
         self.group.leave().await
-    }
-
-    /// Does what the application asked for when `seen` was the last event it had taken.
-    fn handle_command(&mut self, seen: u64, command: Command) {
-        match command {
-            Command::Commit(offsets, reply) => self.commit(seen, offsets, reply),
-            Command::Revoked(partitions) => self.group.revoked(&partitions),
-            Command::Pause(partitions) => self.positions.pause(&self.told.known(partitions, seen)),
-            Command::Resume(partitions) => {
-                self.positions.resume(&self.told.known(partitions, seen));
-            }
-            Command::Seek(tp, offset) if self.told.is_known(&tp, seen) => {
-                self.positions.seek(&tp, offset);
-            }
-            // Closing is handled where the loop ends.
-            Command::Seek(..) | Command::Close(_) => {}
-        }
-    }
-
-    fn commit(
-        &mut self,
-        seen: u64,
-        offsets: Vec<CommitOffset>,
-        reply: oneshot::Sender<Result<(), Error>>,
-    ) {
-        let mut partitions = offsets.iter().map(|offset| &offset.partition);
-        if let Some(tp) = partitions.find(|tp| !self.told.is_known(tp, seen)) {
-            let doing = format!("committing an offset of {tp} as it was");
-            let refused = Error::broker(ErrorCode::ILLEGAL_GENERATION, doing);
-            let _ = reply.send(Err(refused));
-        } else {
-            self.group.commit(offsets, reply);
-        }
     }
 
     fn handle_group(&mut self, event: GroupEvent) {
@@ -265,42 +213,6 @@ impl Driver {
             Done::Found(asked, found) => self.handle_found(&asked, found),
         }
     }
-    fn handle_metadata(&mut self) {
-        let metadata = self.metadata.borrow_and_update().clone();
-        let topics: Vec<Arc<str>> = self.config.topics.iter().map(|t| Arc::from(&**t)).collect();
-        for name in topics {
-            let Some(topic) = metadata.topic(&name) else {
-                continue;
-            };
-            if topic.error.is_fatal() || topic.error == ErrorCode::INVALID_TOPIC_EXCEPTION {
-                self.fail(Error::broker(topic.error, format!("topic {name}")));
-            }
-            // A topic that is missing, or an old broker's, has no id to tell.
-            if topic.id == [0; 16] {
-                continue;
-            }
-            let known = self.topic_ids.insert(name.clone(), topic.id);
-            if known.is_some_and(|known| known != topic.id) {
-                tracing::warn!(topic = %name, "the topic was deleted and made again");
-                self.begin_anew(&name);
-            }
-        }
-        self.group.handle_metadata(&metadata);
-    }
-
-    /// All that is known of a topic's partitions, and all that the application has of them, is
-    /// another topic's. Where they begin is told once it is found.
-    fn begin_anew(&mut self, topic: &Arc<str>) {
-        self.told.end_all(topic);
-        let assigned = self.positions.assigned().filter(|tp| tp.topic == *topic);
-        let assigned: Vec<_> = assigned.cloned().collect();
-        for tp in &assigned {
-            self.positions.made_again(tp);
-        }
-        if !assigned.is_empty() {
-            self.told.announce(Event::Lost(assigned));
-        }
-    }
 }
 
 /// When to try again, by the number of failures in a row.
@@ -323,5 +235,6 @@ fn may_pass(error: &Error) -> bool {
 fn code_may_pass(code: ErrorCode) -> bool {
     code.is_retriable() || code == ErrorCode::UNKNOWN_SERVER_ERROR
 }
+
 #[cfg(test)]
 mod tests;

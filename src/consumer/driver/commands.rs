@@ -1,0 +1,66 @@
+//! What the application asks for, done.
+
+use tokio::sync::oneshot;
+
+use super::Driver;
+use crate::Error;
+use crate::consumer::CommitOffset;
+use crate::wire::{ErrorCode, TopicPartition};
+
+/// What the application asks of the driver.
+#[derive(Debug)]
+pub(in crate::consumer) enum Command {
+    Commit(Vec<CommitOffset>, oneshot::Sender<Result<(), Error>>),
+    Revoked(Vec<TopicPartition>),
+    Pause(Vec<TopicPartition>),
+    Resume(Vec<TopicPartition>),
+    Seek(TopicPartition, i64),
+    Close(oneshot::Sender<Result<(), Error>>),
+}
+
+impl Driver {
+    /// Does what the application asked for when `seen` was the last event it had taken.
+    pub(super) fn handle_command(&mut self, seen: u64, command: Command) {
+        match command {
+            Command::Commit(offsets, reply) => self.commit(seen, offsets, reply),
+            Command::Revoked(partitions) => self.group.revoked(&partitions),
+            Command::Pause(partitions) => self.positions.pause(&self.told.known(partitions, seen)),
+            Command::Resume(partitions) => {
+                self.positions.resume(&self.told.known(partitions, seen));
+            }
+            Command::Seek(tp, offset) if self.told.is_known(&tp, seen) => {
+                self.positions.seek(&tp, offset);
+            }
+            // Closing is handled where the loop ends.
+            Command::Seek(..) | Command::Close(_) => {}
+        }
+    }
+
+    fn commit(
+        &mut self,
+        seen: u64,
+        offsets: Vec<CommitOffset>,
+        reply: oneshot::Sender<Result<(), Error>>,
+    ) {
+        let mut partitions = offsets.iter().map(|offset| &offset.partition);
+        if let Some(tp) = partitions.find(|tp| !self.told.is_known(tp, seen)) {
+            let doing = format!("committing an offset of {tp} as it was");
+            let refused = Error::broker(ErrorCode::ILLEGAL_GENERATION, doing);
+            let _ = reply.send(Err(refused));
+        } else {
+            self.group.commit(offsets, reply);
+        }
+    }
+
+    /// The application takes no more events: it has closed or dropped its handle, and what it
+    /// asked for before that is still to be done.
+    pub(super) fn last_commands(&mut self) -> Option<oneshot::Sender<Result<(), Error>>> {
+        while let Ok((seen, command)) = self.commands.try_recv() {
+            match command {
+                Command::Close(reply) => return Some(reply),
+                command => self.handle_command(seen, command),
+            }
+        }
+        None
+    }
+}
