@@ -1,21 +1,22 @@
 //! The client: keeps the metadata fresh and finds brokers, leaders and coordinators.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+mod refresher;
 
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest};
-use tokio::sync::{Notify, watch};
+use std::sync::Arc;
+
+use kafka_protocol::messages::FindCoordinatorRequest;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cluster::Admin;
 use crate::cluster::any::ask_any;
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
-use crate::cluster::pool::{Channel, Pool, jittered_backoff};
+use crate::cluster::pool::{Channel, Pool};
 use crate::wire::ErrorCode;
-use crate::wire::names::{text, topic_name};
+use crate::wire::names::text;
 use crate::{Error, ErrorKind};
+use refresher::{Attempts, Refresher, Shared};
 
 /// A client of one Kafka cluster: the way to everything else.
 ///
@@ -48,22 +49,6 @@ struct Inner {
     metadata: watch::Receiver<Arc<Metadata>>,
     attempts: watch::Receiver<Attempts>,
     refresher: tokio::task::AbortHandle,
-}
-
-/// What the client and its refresher have in common.
-#[derive(Debug)]
-struct Shared {
-    config: ClientConfig,
-    topics: Mutex<BTreeSet<Arc<str>>>,
-    wanted: Notify,
-}
-
-/// How many refreshes have begun and ended, and how the last one ended.
-#[derive(Clone, Debug, Default)]
-struct Attempts {
-    begun: u64,
-    ended: u64,
-    last_error: Option<Error>,
 }
 
 impl Client {
@@ -99,11 +84,7 @@ impl Client {
         let (attempts_sender, attempts) = watch::channel(Attempts::default());
         let pool = Pool::new(config.clone(), metadata.clone());
         let control = pool.channel();
-        let shared = Arc::new(Shared {
-            config,
-            topics: Mutex::default(),
-            wanted: Notify::new(),
-        });
+        let shared = Arc::new(Shared::new(config));
         let refresher = Refresher {
             shared: shared.clone(),
             control: control.clone(),
@@ -143,17 +124,7 @@ impl Client {
 
     /// Keeps these topics in the metadata from now on.
     pub fn track(&self, topics: impl IntoIterator<Item = impl AsRef<str>>) {
-        let mut tracked = self
-            .0
-            .shared
-            .topics
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let before = tracked.len();
-        tracked.extend(topics.into_iter().map(|topic| Arc::from(topic.as_ref())));
-        let new = tracked.len() > before;
-        drop(tracked);
-        if new {
+        if self.0.shared.track(topics) {
             self.request_refresh();
         }
     }
@@ -274,115 +245,6 @@ impl Client {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.refresher.abort();
-    }
-}
-
-/// A cluster that could be reached and can't be any more: told once, and again when it is over.
-#[derive(Default)]
-struct Outage {
-    connected: bool,
-    told: bool,
-}
-
-impl Outage {
-    fn tell(&mut self, error: Option<&Error>) {
-        match error {
-            // Until the first answer, whoever connects is told by the error itself.
-            Some(error) if self.connected && !self.told => {
-                tracing::warn!(%error, "the cluster can't be reached; trying again");
-                self.told = true;
-            }
-            Some(_) => {}
-            None => {
-                if std::mem::take(&mut self.told) {
-                    tracing::info!("the cluster can be reached again");
-                }
-                self.connected = true;
-            }
-        }
-    }
-}
-
-/// The background task that keeps the metadata fresh.
-struct Refresher {
-    shared: Arc<Shared>,
-    control: Channel,
-    metadata: watch::Sender<Arc<Metadata>>,
-    attempts: watch::Sender<Attempts>,
-}
-
-impl Refresher {
-    async fn run(self) {
-        let config = &self.shared.config;
-        let mut failures = 0;
-        let mut outage = Outage::default();
-        loop {
-            let age = if failures == 0 {
-                config.metadata_max_age
-            } else {
-                config.retry_backoff_max
-            };
-            tokio::select! {
-                () = self.shared.wanted.notified() => {}
-                () = tokio::time::sleep(age) => {}
-            }
-            self.attempts.send_if_modified(|attempts| {
-                attempts.begun += 1;
-                // Nobody waits for a beginning.
-                false
-            });
-            let outcome = self.refresh().await;
-            failures = match &outcome {
-                Ok(()) => 0,
-                Err(error) => {
-                    tracing::debug!(%error, "metadata could not be refreshed");
-                    u32::saturating_add(failures, 1)
-                }
-            };
-            outage.tell(outcome.as_ref().err());
-            self.attempts.send_modify(|attempts| {
-                attempts.ended += 1;
-                attempts.last_error = outcome.err();
-            });
-            // However many wish for it: no more often than this.
-            let (min, max) = (config.retry_backoff, config.retry_backoff_max);
-            tokio::time::sleep(jittered_backoff(min, max, failures)).await;
-        }
-    }
-
-    async fn refresh(&self) -> Result<(), Error> {
-        let topics: Vec<Arc<str>> = {
-            let tracked = self
-                .shared
-                .topics
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            tracked.iter().cloned().collect()
-        };
-        let wanted = topics.iter().map(|topic| {
-            let name = topic_name(topic);
-            MetadataRequestTopic::default().with_name(Some(name))
-        });
-        let request = MetadataRequest::default()
-            .with_topics(Some(wanted.collect()))
-            .with_allow_auto_topic_creation(false);
-        let deadline = Instant::now() + self.shared.config.request_timeout;
-        let answer = ask_any(&self.control, &request, deadline).await?;
-        if answer.brokers.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Connection,
-                "the cluster told of no broker",
-            ));
-        }
-        let next = self.metadata.borrow().updated(answer);
-        self.metadata.send_if_modified(|current| {
-            let changed = **current != next;
-            if changed {
-                *current = Arc::new(next);
-            }
-            changed
-        });
-        Ok(())
     }
 }
 

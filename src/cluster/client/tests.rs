@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use kafka_protocol::messages::{ApiKey, FindCoordinatorResponse};
+use kafka_protocol::messages::{ApiKey, FindCoordinatorResponse, MetadataRequest};
 
 use super::*;
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata, until};
