@@ -1,8 +1,9 @@
 //! The machine's inputs that answer its effects.
 
 use super::RecordSource;
-use super::effect::{CommitFailure, CommitFailureKind, ForwardFailure, Moment, Path, Ticket};
+use super::effect::{CommitFailure, CommitFailureKind, ForwardFailure};
 use super::machine::Engine;
+use super::words::{Moment, Path, Ticket};
 use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
 

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use super::effect::{CommitFailure, Effect, Path, Ticket};
+use super::effect::{CommitFailure, Effect};
 use super::report::Report;
 use super::timing::{OnceAMinute, after, retry_delay};
+use super::words::{Path, Ticket};
 use crate::wire::TopicPartition;
 
 /// Offsets to be read next.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::effect::Destination;
 use super::pace::Rate;
+use super::words::Destination;
 
 /// The engine's settings. The default is the behaviour of the Spring service it replaces.
 #[derive(Clone, Debug)]

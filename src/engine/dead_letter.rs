@@ -1,7 +1,7 @@
 //! A record that failed, made into the record that is forwarded.
 
-use super::effect::Moment;
 use super::headers as h;
+use super::words::Moment;
 use crate::sink::{Failure, FailureKind};
 use crate::wire::batch::{RecordBody, RecordRef};
 

@@ -2,12 +2,13 @@
 
 use super::RecordSource;
 use super::dead_letter::{Origin, dead_letter_body};
-use super::effect::{Destination, Effect, ForwardFailure, Moment, Path, Place, Ticket};
+use super::effect::{Effect, ForwardFailure};
 use super::headers;
 use super::machine::Engine;
 use super::report::Report;
 use super::task::{Forward, Task};
 use super::timing::OnceAMinute;
+use super::words::{Destination, Moment, Path, Place, Ticket};
 
 impl<S: RecordSource> Engine<S> {
     /// Forwards a record that was taken out of its lane.

@@ -12,10 +12,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::effect::Path;
 use super::pace::{Pacer, Rate};
 use super::report::Report;
 use super::timing::{MIN_WAIT, OnceAMinute, after};
+use super::words::Path;
 use crate::sink::Failure;
 
 /// See the [module](self).

@@ -22,9 +22,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::RecordSource;
-use super::effect::Ticket;
 use super::task::{Forward, Task};
 use super::timing::{OnceAMinute, after, retry_delay};
+use super::words::Ticket;
 
 /// Chunks a lane holds before its partition is paused: one being worked on, one to go on with.
 const MAX_CHUNKS: usize = 2;

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::RecordSource;
 use super::commit::{Commits, Offsets};
-use super::effect::{Path, Place};
 use super::lane::Lane;
 use super::report::Totals;
 use super::task::Task;
 use super::timing::after;
+use super::words::{Path, Place};
 use crate::wire::TopicPartition;
 
 /// How long the last commit of partitions that leave may take, retries included.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use super::drain::Drain;
-use super::effect::{Destination, Effect, Moment, Path, Place, Ticket};
+use super::effect::Effect;
 use super::gate::Gate;
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::report::{Report, Totals};
+use super::words::{Destination, Moment, Path, Place, Ticket};
 use super::{Config, RecordSource};
 use crate::wire::TopicPartition;
 

@@ -37,6 +37,7 @@ mod settle;
 mod silence;
 mod task;
 mod timing;
+mod words;
 mod work;
 
 #[cfg(test)]
@@ -47,14 +48,12 @@ mod testing;
 mod tests;
 
 pub use config::{Config, DrainConfig, DrainMode};
-pub use effect::{
-    CommitFailure, CommitFailureKind, Destination, Effect, ForwardFailure, Moment, Path, Place,
-    Ticket,
-};
+pub use effect::{CommitFailure, CommitFailureKind, Effect, ForwardFailure};
 pub use machine::Engine;
 pub use pace::Rate;
 pub use report::{DrainSummary, Report, Totals};
 pub use silence::Awaited;
+pub use words::{Destination, Moment, Path, Place, Ticket};
 
 use crate::wire::batch::Record;
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::effect::Path;
 use super::timing::{FAR, after};
+use super::words::Path;
 
 /// At most so many messages at once, and as many again in each period. A rate of no messages is
 /// one of a single message; a period is a year at most.

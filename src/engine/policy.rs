@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::config::{Config, DrainConfig};
 use super::dead_letter::Attempts;
-use super::effect::{Destination, Moment, Path};
 use super::headers;
+use super::words::{Destination, Moment, Path};
 use crate::sink::{Failure, FailureKind, Verdict};
 use crate::wire::batch::RecordRef;
 

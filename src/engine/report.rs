@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::effect::{Destination, Path, Place};
 use super::silence::Awaited;
+use super::words::{Destination, Path, Place};
 use crate::sink::Failure;
 
 /// An event in the engine's life, for the log. None is made per record that goes well; those

@@ -1,9 +1,10 @@
 //! What happens after every input: all that has become possible, in one fixed order.
 
 use super::RecordSource;
-use super::effect::{Effect, Moment, Path};
+use super::effect::Effect;
 use super::machine::{Engine, Life};
 use super::report::Report;
+use super::words::{Moment, Path};
 
 const PATHS: [Path; 2] = [Path::Main, Path::Drain];
 

@@ -1,8 +1,8 @@
 //! A record that is out of its lane's chunks.
 
 use super::dead_letter::Attempts;
-use super::effect::Destination;
 use super::timing::OnceAMinute;
+use super::words::Destination;
 use crate::wire::batch::{Record, RecordBody};
 
 /// A record on its way to the sink.

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use super::RecordSource;
 use super::dead_letter::Attempts;
-use super::effect::{Destination, Effect, Moment, Path, Place, Ticket};
+use super::effect::Effect;
 use super::headers;
 use super::machine::Engine;
 use super::policy::{self, Hold, Step};
 use super::report::Report;
 use super::task::Task;
 use super::timing::after;
+use super::words::{Destination, Moment, Path, Place, Ticket};
 use crate::sink::Verdict;
 use crate::wire::TopicPartition;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Chunk, WALL_MS, record_with_headers, tp};
-use crate::engine::effect::Ticket;
+use crate::engine::words::Ticket;
 use crate::engine::*;
 use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
