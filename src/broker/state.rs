@@ -93,6 +93,15 @@ impl Shared {
         self.tell_of_change();
     }
 
+    /// Gives out the answers that the groups have, and has the timers looked at again.
+    pub(super) fn settle_groups(&self, state: &mut State) {
+        while let Some(effect) = state.groups.poll_effect() {
+            self.waiting.answer(effect);
+        }
+        self.groups_changed.send_replace(());
+        self.timers.notify_one();
+    }
+
     /// Waits until a node answers, where it is paused.
     pub(super) async fn until_resumed(&self, node: i32) {
         let mut paused = self.paused.subscribe();

@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::group::{Effect, JoinAnswer, SyncAnswer, Ticket};
-use super::state::{Shared, State};
 
 /// Who waits, by ticket.
 #[derive(Debug, Default)]
@@ -25,19 +24,13 @@ impl Waiting {
     pub(super) fn for_sync(&self, ticket: Ticket) -> oneshot::Receiver<SyncAnswer> {
         register(&self.syncs, ticket)
     }
-}
 
-impl Shared {
-    /// Gives out the answers that the groups have, and has the timers looked at again.
-    pub(super) fn settle_groups(&self, state: &mut State) {
-        while let Some(effect) = state.groups.poll_effect() {
-            match effect {
-                Effect::Joined(ticket, answer) => answer_to(&self.waiting.joins, ticket, answer),
-                Effect::Synced(ticket, answer) => answer_to(&self.waiting.syncs, ticket, answer),
-            }
+    /// Gives an answer to whoever waits for it.
+    pub(super) fn answer(&self, effect: Effect) {
+        match effect {
+            Effect::Joined(ticket, answer) => answer_to(&self.joins, ticket, answer),
+            Effect::Synced(ticket, answer) => answer_to(&self.syncs, ticket, answer),
         }
-        self.groups_changed.send_replace(());
-        self.timers.notify_one();
     }
 }
 
