@@ -47,6 +47,13 @@ pub(super) fn make_topic(
     state.topics.create(name, replicas, own).unwrap();
 }
 
+/// Begins a new epoch of partition 0, led by node 1.
+pub(super) fn begin_epoch(broker: &Broker, topic: &str) {
+    let mut state = broker.shared.state();
+    let topic = state.topics.get_mut(topic).unwrap();
+    topic.partitions[0].lead(Some(1));
+}
+
 /// A connection to one node.
 pub(super) struct Peer {
     stream: TcpStream,

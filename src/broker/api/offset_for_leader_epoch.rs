@@ -62,7 +62,7 @@ mod tests {
     use kafka_protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderTopic;
 
     use super::*;
-    use crate::broker::testing::{Peer, batch, cluster, make_topic};
+    use crate::broker::testing::{Peer, batch, begin_epoch, cluster, make_topic};
     use crate::wire::names::topic_name;
 
     #[tokio::test]
@@ -71,14 +71,7 @@ mod tests {
         make_topic(&broker, "t", 1, &[]);
         let mut peer = Peer::connect(&broker, 1).await;
         peer.produce("t", 0, batch(&["a", "b"], 1)).await;
-        broker
-            .shared
-            .state()
-            .topics
-            .get_mut("t")
-            .unwrap()
-            .partitions[0]
-            .lead(Some(1));
+        begin_epoch(&broker, "t");
         peer.produce("t", 0, batch(&["c"], 1)).await;
         let fenced = (ErrorCode::FENCED_LEADER_EPOCH.0, -1, -1);
         let cases = [

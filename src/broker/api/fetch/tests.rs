@@ -7,7 +7,7 @@ use kafka_protocol::messages::TopicName;
 
 use super::*;
 use crate::broker::Broker;
-use crate::broker::testing::{Peer, batch, cluster, fetch_request, make_topic};
+use crate::broker::testing::{Peer, batch, begin_epoch, cluster, fetch_request, make_topic};
 use crate::wire::names::topic_name;
 
 const MINUTE_MS: i32 = 60_000;
@@ -260,14 +260,7 @@ async fn a_topic_that_was_made_again_is_another_one() {
 #[tokio::test]
 async fn who_has_read_what_is_not_there_is_told_where_to_go_back_to() {
     let (broker, mut peer) = one_record().await;
-    broker
-        .shared
-        .state()
-        .topics
-        .get_mut("t")
-        .unwrap()
-        .partitions[0]
-        .lead(Some(1));
+    begin_epoch(&broker, "t");
     let mut request = fetch_request("t", 0, 5);
     request.topics[0].partitions[0].last_fetched_epoch = 0;
     let answer = peer.ask(12, &request.with_max_wait_ms(MINUTE_MS)).await;
