@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::config::KafkaConfig;
-use super::service::client_config;
 use crate::Error;
-use crate::cluster::Client;
+use crate::cluster::{Client, ClientConfig};
 
 /// From this wait on a person would ask what is going on.
 const LONG: Duration = Duration::from_secs(3);
@@ -22,6 +21,27 @@ pub(super) async fn connect(kafka: &KafkaConfig) -> Result<Client, Error> {
         tracing::warn!("no broker answers yet: {addresses}; trying for {limit:?} in all");
     };
     told_if_long(Client::connect(config), tell).await
+}
+
+pub(super) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
+    ClientConfig {
+        bootstrap_servers: kafka
+            .bootstrap_servers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        client_id: kafka.client_id.clone(),
+        request_timeout: kafka.request_timeout,
+        connection_setup_timeout: kafka.connection_setup_timeout,
+        reconnect_backoff: kafka.reconnect_backoff,
+        reconnect_backoff_max: kafka.reconnect_backoff_max,
+        retry_backoff: kafka.retry_backoff,
+        retry_backoff_max: kafka.retry_backoff_max,
+        metadata_max_age: kafka.metadata_max_age,
+        connections_max_idle: kafka.connections_max_idle,
+        max_frame_bytes: kafka.receive_message_max_bytes,
+        ..ClientConfig::default()
+    }
 }
 
 /// Awaits, and tells once if that takes long.

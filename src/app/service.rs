@@ -8,7 +8,7 @@ use super::config::{
 };
 use super::connect::connect;
 use super::handler::PaymentHandler;
-use crate::cluster::{Client, ClientConfig, NewTopic, TopicOutcome};
+use crate::cluster::{Client, NewTopic, TopicOutcome};
 use crate::consumer::{Consumer, ConsumerConfig, OffsetReset};
 use crate::engine::run::{Service, Topics};
 use crate::engine::{self, Destination};
@@ -162,27 +162,6 @@ fn telegram(config: &Config) -> Result<Telegram, Error> {
         timeout: config.telegram.timeout,
     };
     Telegram::new(telegram).map_err(|error| Error::caused(ErrorKind::Usage, "telegram", error))
-}
-
-pub(super) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
-    ClientConfig {
-        bootstrap_servers: kafka
-            .bootstrap_servers
-            .iter()
-            .map(ToString::to_string)
-            .collect(),
-        client_id: kafka.client_id.clone(),
-        request_timeout: kafka.request_timeout,
-        connection_setup_timeout: kafka.connection_setup_timeout,
-        reconnect_backoff: kafka.reconnect_backoff,
-        reconnect_backoff_max: kafka.reconnect_backoff_max,
-        retry_backoff: kafka.retry_backoff,
-        retry_backoff_max: kafka.retry_backoff_max,
-        metadata_max_age: kafka.metadata_max_age,
-        connections_max_idle: kafka.connections_max_idle,
-        max_frame_bytes: kafka.receive_message_max_bytes,
-        ..ClientConfig::default()
-    }
 }
 
 pub(super) fn producer_config(kafka: &KafkaConfig) -> ProducerConfig {

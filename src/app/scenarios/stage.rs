@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::app::config::{Config, Sources};
-use crate::app::service::{Paths, client_config, join};
+use crate::app::connect::client_config;
+use crate::app::service::{Paths, join};
 use crate::broker::{Broker, BrokerConfig, StoredRecord};
 use crate::engine::run::Outcome;
 use crate::producer::{Producer, ProducerConfig, ProducerRecord};
