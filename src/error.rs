@@ -57,14 +57,7 @@ impl Error {
 
     /// Makes an error from a broker's answer; `doing` names what was asked and of what.
     pub(crate) fn broker(code: ErrorCode, doing: impl fmt::Display) -> Self {
-        let message = format!("{doing}: {code}");
-        Self(Arc::new(Inner {
-            kind: ErrorKind::Broker,
-            code: Some(code),
-            message,
-            in_doubt: false,
-            source: None,
-        }))
+        Self::coded(code, format!("{doing}: {code}"))
     }
 
     /// Makes an error from a broker's answer that was put into words already.
