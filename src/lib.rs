@@ -12,6 +12,7 @@
 //! | [`engine`] | P, S `run` | one partition's order and commit watermark, retry policy, dead letters, the drain |
 //! | [`payment`] | P | the event, its JSON, its text: the one part that is about payments |
 //! | [`sink`] | S | what a record is handed to; each answers with a [`Verdict`](sink::Verdict) |
+//! | [`broker`] | P, S | a Kafka broker in memory, for demonstrations and tests |
 //! | [`consumer`] | P, S | positions, fetch sessions; the public [`Consumer`] |
 //! | [`group`] | P, S | group membership and assignors |
 //! | [`producer`] | P, S | batching, sequence numbers, partitioner; the public [`Producer`] |
@@ -19,6 +20,12 @@
 //! | [`net`] | P, S | request pipeline; one task owns one socket |
 //! | [`secret`] | P | texts that can't be printed |
 //! | [`wire`] | P | frames, record batches, compression, the error table, API versions |
+//!
+//! [`broker`] is the other side of the protocol and shares little with the client, which it is
+//! there to try: of this crate it uses [`wire`], the streams of [`net`], the settings of
+//! [`cluster`] (to tell a client how to connect), and of [`group`] only the pure
+//! [`subscription`](group::subscription), which reads what members write for one another. It is
+//! used by [`app`] and by tests.
 //!
 //! # How a record flows
 //!
