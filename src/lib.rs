@@ -18,6 +18,7 @@
 //! | [`producer`] | P, S | batching, sequence numbers, partitioner; the public [`Producer`] |
 //! | [`cluster`] | P, S | metadata snapshot, coordinators, the broker pool; [`Client`] and [`Admin`] |
 //! | [`net`] | P, S | request pipeline; one task owns one socket |
+//! | [`tls`] | S | whom to trust, who we are: for brokers and for HTTP |
 //! | [`secret`] | P | texts that can't be printed |
 //! | [`wire`] | P | frames, record batches, compression, the error table, API versions |
 //!
@@ -58,6 +59,7 @@ pub mod payment;
 pub mod producer;
 pub mod secret;
 pub mod sink;
+pub mod tls;
 pub mod wire;
 
 pub use cluster::{Admin, Client, ClientConfig};

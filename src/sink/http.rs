@@ -6,8 +6,6 @@
 //!   the secret is hidden in whatever remains.
 //! - Of an answer at most [`MAX_BODY_BYTES`] are held.
 
-mod tls;
-
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use reqwest::{Client, RequestBuilder, Response, Url, header};
 
 use super::{Failure, FailureKind, SetupError, Verdict};
 use crate::secret::Secret;
+use crate::tls::{TlsConfig, check_cpu};
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -64,10 +63,16 @@ impl From<NoAnswer> for Verdict {
 /// the request: then the outcome is unknown, before it is known to be none.
 pub(super) fn client(url: &Url, timeout: Duration) -> Result<Client, SetupError> {
     if url.scheme() == "https" {
-        tls::check_cpu(tls::cpu_is_supported())?;
+        check_cpu().map_err(|error| {
+            let advice = "use an http:// address, of a proxy beside this process for instance";
+            SetupError::new(format!("{error}; {advice}"))
+        })?;
     }
+    let tls = TlsConfig::default()
+        .client_config()
+        .map_err(|error| SetupError::new(format!("no TLS: {error}")))?;
     Client::builder()
-        .tls_backend_preconfigured(tls::config()?)
+        .tls_backend_preconfigured(tls)
         .http1_only()
         .redirect(Policy::none())
         .connect_timeout(MAX_CONNECT_TIME.min(timeout / 2))
