@@ -16,6 +16,9 @@ pub enum ErrorKind {
     Timeout,
     /// No connection could be made, or it was lost.
     Connection,
+    /// One side does not accept who the other is: a login or a certificate was refused, or ours
+    /// can't be read.
+    Authentication,
     /// The peer is not a Kafka broker, or one that is too old or too new.
     Unsupported,
     /// Bytes that are not what the protocol says.
@@ -65,6 +68,18 @@ impl Error {
         Self(Arc::new(Inner {
             kind: ErrorKind::Broker,
             code: Some(code),
+            message,
+            in_doubt: false,
+            source: None,
+        }))
+    }
+
+    /// Makes an error of who we are, or who the broker is, not being accepted; with the broker's
+    /// code where it gave one.
+    pub(crate) fn refused(code: Option<ErrorCode>, message: String) -> Self {
+        Self(Arc::new(Inner {
+            kind: ErrorKind::Authentication,
+            code,
             message,
             in_doubt: false,
             source: None,

@@ -58,7 +58,8 @@ impl Client {
     /// # Errors
     ///
     /// [`ErrorKind::Usage`] without bootstrap servers; [`ErrorKind::Unsupported`] where a peer is
-    /// no Kafka broker or too old; otherwise what kept every server from answering.
+    /// no Kafka broker or too old; [`ErrorKind::Authentication`] where one side does not accept
+    /// who the other is; otherwise what kept every server from answering.
     ///
     /// # Cancel safety
     ///
@@ -66,6 +67,12 @@ impl Client {
     pub async fn connect(config: ClientConfig) -> Result<Self, Error> {
         if config.bootstrap_servers.is_empty() {
             return Err(Error::new(ErrorKind::Usage, "bootstrap.servers is empty"));
+        }
+        if config.security.shows_secrets() {
+            tracing::warn!(
+                "security.protocol=SASL_PLAINTEXT sends the password or token unencrypted: \
+                 anyone on the way can read it; SASL_SSL would hide it"
+            );
         }
         let config = config.bounded();
         let deadline = Instant::now() + config.request_timeout;

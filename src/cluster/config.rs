@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{ConnectionConfig, Connector};
+use crate::net::{ConnectionConfig, Connector, Security};
 
 /// Settings of a [`Client`](super::Client). Each field's Kafka name is given in its text; the
 /// defaults are Kafka's where not said otherwise.
@@ -32,6 +32,8 @@ pub struct ClientConfig {
     pub connections_max_idle: Duration,
     /// `receive.message.max.bytes` (librdkafka's name): a larger answer closes the connection.
     pub max_frame_bytes: usize,
+    /// `security.protocol`: TLS and login. Default: neither.
+    pub security: Security,
     /// How connections come about: by TCP, where nothing else is said.
     pub connector: Connector,
 }
@@ -50,6 +52,7 @@ impl Default for ClientConfig {
             metadata_max_age: Duration::from_secs(300),
             connections_max_idle: Duration::from_secs(540),
             max_frame_bytes: 100_000_000,
+            security: Security::default(),
             connector: Connector::default(),
         }
     }
@@ -83,6 +86,7 @@ impl ClientConfig {
             client_id: Arc::from(self.client_id.as_str()),
             max_frame_bytes: self.max_frame_bytes,
             max_idle: self.connections_max_idle,
+            security: self.security.clone(),
         }
     }
 }

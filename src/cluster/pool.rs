@@ -4,6 +4,8 @@
 //! at the broker (a long poll, a JoinGroup) would hold up all behind it. Whoever waits like that
 //! has a [`Channel`] of its own: connections are shared within a channel only.
 
+mod logins;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -19,7 +21,8 @@ use tokio::time::Instant;
 
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
-use crate::net::{Connection, ConnectionConfig, Stream};
+use crate::cluster::pool::logins::{Logins, is_refusal};
+use crate::net::{Connection, ConnectionConfig, Stream, tls};
 use crate::{Error, ErrorKind};
 
 /// Which broker a request is for.
@@ -49,6 +52,7 @@ pub(crate) struct Pool {
     connection: ConnectionConfig,
     metadata: watch::Receiver<Arc<Metadata>>,
     slots: Mutex<Slots>,
+    logins: Logins,
     next_channel: AtomicU64,
     next_bootstrap: AtomicUsize,
 }
@@ -75,6 +79,7 @@ impl Pool {
     pub(crate) fn new(config: ClientConfig, metadata: watch::Receiver<Arc<Metadata>>) -> Arc<Self> {
         Arc::new(Self {
             connection: config.connection(),
+            logins: Logins::new(config.reconnect_backoff_max),
             config,
             metadata,
             slots: Mutex::default(),
@@ -144,11 +149,13 @@ impl Pool {
         let address = self.address(node)?;
         let setup_ends = Instant::now() + self.config.connection_setup_timeout;
         let limit = deadline.min(setup_ends);
-        let made = match &address {
-            Some(address) => self.connect(address, limit).await,
-            None => self.connect_bootstrap(limit).await,
+        let connecting = async {
+            match &address {
+                Some(address) => self.connect(address, limit).await,
+                None => self.connect_bootstrap(limit).await,
+            }
         };
-        match made {
+        match self.logins.enter(limit, connecting).await {
             Ok(connection) => {
                 let kept = Some(connection.clone());
                 *slot = Slot {
@@ -205,6 +212,8 @@ impl Pool {
             let share = left / (addresses.len() - tried) as u32;
             match self.connect(address, Instant::now() + share).await {
                 Ok(connection) => return Ok(connection),
+                // It would say the same at the next address.
+                Err(error) if is_refusal(&error) => return Err(error),
                 Err(error) => failures.push(error),
             }
         }
@@ -232,6 +241,7 @@ impl Pool {
             let limit = Instant::now() + left / (found.len() - tried) as u32;
             match self.connect_to(address, *socket_address, limit).await {
                 Ok(connection) => return Ok(connection),
+                Err(error) if is_refusal(&error) => return Err(error),
                 Err(error) => failure = error,
             }
         }
@@ -259,7 +269,14 @@ impl Pool {
         address: &str,
         deadline: Instant,
     ) -> Result<Connection, Error> {
-        Connection::open(stream, Arc::from(address), &self.connection, deadline).await
+        let peer = Arc::from(address);
+        match &self.config.security.tls {
+            None => Connection::open(stream, peer, &self.connection, deadline).await,
+            Some(tls) => {
+                let stream = tls::handshake(stream, address, tls, deadline).await?;
+                Connection::open(stream, peer, &self.connection, deadline).await
+            }
+        }
     }
 
     /// Doubles with each failure up to the maximum, and differs by 20 % either way, so that
@@ -350,7 +367,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// As [`Connection::open`], and [`ErrorKind::Connection`] where the node is not known or its
+    /// As [`Connection::open`]; [`ErrorKind::Authentication`] where one side does not accept the
+    /// other, and [`ErrorKind::Connection`] where the node is not known or its
     /// address can't be resolved or refuses. Nothing was sent.
     ///
     /// # Cancel safety

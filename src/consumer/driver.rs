@@ -224,6 +224,8 @@ fn backoff(client: &Client) -> impl FnOnce(u32) -> std::time::Instant + use<> {
 
 fn may_pass(error: &Error) -> bool {
     match (error.kind(), error.code()) {
+        // It was accepted at the start: someone is changing a password or a certificate.
+        (ErrorKind::Authentication, _) => true,
         (_, Some(code)) => code_may_pass(code),
         // An answer that can't be read may be one connection's trouble.
         (ErrorKind::Protocol, None) => true,

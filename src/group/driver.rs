@@ -262,6 +262,8 @@ impl GroupDriver {
 
 fn request_error(error: &Error) -> RequestError {
     match (error.code(), error.kind()) {
+        // The code is not the group's, and the client goes on trying.
+        (_, ErrorKind::Authentication) => RequestError::Disconnected,
         (Some(code), _) => RequestError::Code(code),
         (None, ErrorKind::Timeout) => RequestError::Timeout,
         (None, _) => RequestError::Disconnected,

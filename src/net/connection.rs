@@ -16,6 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::net::pipeline::Pipeline;
+use crate::net::sasl::log_in;
+use crate::net::security::Security;
+use crate::net::session::{Session, Turn};
+use crate::net::tls;
 use crate::wire::ErrorCode;
 use crate::wire::frame;
 use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
@@ -41,6 +45,8 @@ pub struct ConnectionConfig {
     pub max_frame_bytes: usize,
     /// A connection on which nothing happens for this long is closed.
     pub max_idle: Duration,
+    /// How the stream is kept from others, and the login that comes first.
+    pub security: Security,
 }
 
 /// A handle of a connection. Clones share the connection; it is closed when the last is dropped.
@@ -50,6 +56,9 @@ pub struct Connection {
     versions: Arc<ApiVersions>,
     peer: Arc<str>,
     client_id: Arc<str>,
+    security: Arc<Security>,
+    /// None where a login holds for as long as the connection.
+    session: Option<Arc<Session>>,
 }
 
 #[derive(Debug)]
@@ -62,13 +71,14 @@ struct Outgoing {
 type Reply = oneshot::Sender<Result<Bytes, Error>>;
 
 impl Connection {
-    /// Takes over a connected stream and agrees on API versions with the broker; `peer` names it
-    /// in errors. Must be called on a tokio runtime.
+    /// Takes over a connected stream, agrees on API versions with the broker and logs in; `peer`
+    /// names it in errors. TLS is the stream's own business. Must be called on a tokio runtime.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unsupported`] where the peer is not a Kafka broker of 2.4 or newer,
-    /// [`ErrorKind::Timeout`] where it did not answer by the deadline.
+    /// [`ErrorKind::Authentication`] where a login is refused, [`ErrorKind::Timeout`] where it
+    /// did not answer by the deadline.
     ///
     /// # Cancel safety
     ///
@@ -91,16 +101,22 @@ impl Connection {
             peer: peer.clone(),
             max_frame_bytes: config.max_frame_bytes,
             max_idle: config.max_idle,
+            unflushed: false,
         };
         tokio::spawn(task.run(stream));
-        let client_id = config.client_id.clone();
         let mut connection = Self {
             requests,
             versions: Arc::default(),
             peer,
-            client_id,
+            client_id: config.client_id.clone(),
+            security: Arc::new(config.security.clone()),
+            session: None,
         };
         connection.versions = Arc::new(connection.agree_on_versions(deadline).await?);
+        if let Some(sasl) = &config.security.sasl {
+            let lifetime = log_in(&connection, sasl, deadline).await?;
+            connection.session = lifetime.map(|lifetime| Arc::new(Session::new(lifetime)));
+        }
         Ok(connection)
     }
 
@@ -141,7 +157,44 @@ impl Connection {
         deadline: Instant,
     ) -> Result<R::Response, Error> {
         let version = self.version::<R>()?.min(highest);
-        let answer = self.exchange(request, version, deadline).await?;
+        let turn = tokio::time::timeout_at(deadline, self.turn(deadline)).await;
+        let turn = turn.map_err(|_| self.late(R::KEY))??;
+        let answer = self.exchange(request, version, turn, deadline).await?;
+        self.decode::<R>(answer, version)
+    }
+
+    /// As [`Connection::call`], for a login: whether one holds is not asked.
+    pub(super) async fn ask<R: Request>(
+        &self,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<R::Response, Error> {
+        let version = self.version::<R>()?;
+        let answer = self.exchange(request, version, None, deadline).await?;
+        self.decode::<R>(answer, version)
+    }
+
+    /// Waits for a turn to send, where the login must be renewed from time to time.
+    async fn turn(&self, deadline: Instant) -> Result<Option<Turn<'_>>, Error> {
+        let Some(session) = &self.session else {
+            return Ok(None);
+        };
+        loop {
+            if let Some(turn) = session.turn().await? {
+                return Ok(Some(turn));
+            }
+            // A task of its own: it goes on if this is dropped. Its outcome is in the session.
+            let _ = tokio::spawn(self.clone().renew(deadline)).await;
+        }
+    }
+
+    async fn renew(self, deadline: Instant) {
+        if let (Some(session), Some(sasl)) = (&self.session, &self.security.sasl) {
+            session.renew(log_in(&self, sasl, deadline)).await;
+        }
+    }
+
+    fn decode<R: Request>(&self, answer: Bytes, version: i16) -> Result<R::Response, Error> {
         frame::decode_response::<R>(answer, version).map_err(|error| {
             Error::caused(
                 ErrorKind::Protocol,
@@ -164,7 +217,11 @@ impl Connection {
 
     /// True until the connection is known to be lost.
     pub fn is_open(&self) -> bool {
-        !self.requests.is_closed()
+        let over = self
+            .session
+            .as_ref()
+            .is_some_and(|session| session.is_over());
+        !over && !self.requests.is_closed()
     }
 
     /// The peer's address, as in errors.
@@ -176,6 +233,7 @@ impl Connection {
         &self,
         request: &R,
         version: i16,
+        turn: Option<Turn<'_>>,
         deadline: Instant,
     ) -> Result<Bytes, Error> {
         let frame =
@@ -193,6 +251,7 @@ impl Connection {
                 .send(outgoing)
                 .await
                 .map_err(|_| self.lost())?;
+            drop(turn);
             answer.await.map_err(|_| self.lost())?
         };
         match tokio::time::timeout_at(deadline, exchange).await {
@@ -208,7 +267,7 @@ impl Connection {
         let mut response = self
             .ask_versions(&request, FIRST_API_VERSIONS, deadline)
             .await
-            .map_err(not_kafka)?;
+            .map_err(|error| self.not_kafka(error))?;
         if ErrorCode(response.error_code) == ErrorCode::UNSUPPORTED_VERSION {
             response = self
                 .ask_versions(&ApiVersionsRequest::default(), 0, deadline)
@@ -232,12 +291,26 @@ impl Connection {
         version: i16,
         deadline: Instant,
     ) -> Result<ApiVersionsResponse, Error> {
-        let answer = self.exchange(request, version, deadline).await?;
+        let answer = self.exchange(request, version, None, deadline).await?;
         let refused = answer.get(4..6) == Some(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes()[..]);
         let version = if refused { 0 } else { version };
         frame::decode_response::<ApiVersionsRequest>(answer, version).map_err(|error| {
             self.unsupported(&format!("it does not answer as Kafka does: {error}"))
         })
+    }
+
+    /// What a peer may be that does not answer the first question as Kafka does. Before the
+    /// versions are agreed on, bytes that are not Kafka's say that the peer is none.
+    fn not_kafka(&self, error: Error) -> Error {
+        let protocol = self.security.protocol();
+        match error.kind() {
+            kind @ (ErrorKind::Timeout | ErrorKind::Connection) => {
+                let hint = "is it a Kafka broker, and security.protocol the port's?";
+                Error::new(kind, format!("{error} ({hint} It is {protocol}.)"))
+            }
+            ErrorKind::Protocol => Error::new(ErrorKind::Unsupported, error.to_string()),
+            _ => error,
+        }
     }
 
     fn unsupported(&self, why: &str) -> Error {
@@ -260,21 +333,6 @@ impl Connection {
     }
 }
 
-/// Before the versions are agreed on, bytes that are not Kafka's say that the peer is none.
-/// What a peer may be that does not answer the first question as Kafka does.
-fn not_kafka(error: Error) -> Error {
-    let maybe = |kind: ErrorKind| {
-        let text =
-            format!("{error} (is it a Kafka broker, and the port one without TLS and SASL?)");
-        Error::new(kind, text)
-    };
-    match error.kind() {
-        kind @ (ErrorKind::Timeout | ErrorKind::Connection) => maybe(kind),
-        ErrorKind::Protocol => Error::new(ErrorKind::Unsupported, error.to_string()),
-        _ => error,
-    }
-}
-
 fn api_key<R: Request>() -> Result<ApiKey, Error> {
     ApiKey::try_from(R::KEY)
         .map_err(|()| Error::new(ErrorKind::Usage, format!("there is no API {}", R::KEY)))
@@ -289,6 +347,8 @@ struct Task {
     peer: Arc<str>,
     max_frame_bytes: usize,
     max_idle: Duration,
+    /// Bytes were given to the stream that it may hold back: TLS does.
+    unflushed: bool,
 }
 
 impl Task {
@@ -340,7 +400,9 @@ impl Task {
                 read = reader.read_buf(&mut self.input) => {
                     self.received(read)?;
                 }
-                written = writer.write_buf(&mut self.output), if self.output.has_remaining() => {
+                written = write(writer, &mut self.output, &mut self.unflushed),
+                    if self.unflushed || self.output.has_remaining() =>
+                {
                     written.map_err(|error| self.broken(error))?;
                 }
                 next = self.queue.recv(), if self.has_room() => match next {
@@ -399,7 +461,7 @@ impl Task {
     }
 
     fn broken(&self, error: io::Error) -> Error {
-        Error::caused(ErrorKind::Connection, self.peer.to_string(), error)
+        tls::broken(&self.peer, error)
     }
 
     fn error(&self, why: &str) -> Error {
@@ -409,6 +471,22 @@ impl Task {
     fn protocol(&self, why: &str) -> Error {
         Error::new(ErrorKind::Protocol, format!("{}: {why}", self.peer))
     }
+}
+
+/// Gives the stream what is to be written; where that is all, has it pass on what it holds back.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    output: &mut BytesMut,
+    unflushed: &mut bool,
+) -> io::Result<()> {
+    if output.has_remaining() {
+        writer.write_buf(output).await?;
+        *unflushed = true;
+    } else {
+        writer.flush().await?;
+        *unflushed = false;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

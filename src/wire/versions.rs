@@ -8,7 +8,7 @@ use std::fmt;
 
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 
-/// The versions this client speaks: API, lowest, highest.
+/// The versions this client speaks to every broker: API, lowest, highest.
 const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 8, 11),
     (ApiKey::Fetch, 11, 13),
@@ -24,6 +24,12 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::ApiVersions, 0, 3),
     (ApiKey::CreateTopics, 5, 7),
     (ApiKey::InitProducerId, 2, 4),
+];
+
+/// Those it speaks where a login is asked for.
+const LOGIN: &[(ApiKey, i16, i16)] = &[
+    (ApiKey::SaslHandshake, 1, 1),
+    (ApiKey::SaslAuthenticate, 1, 2),
 ];
 
 /// The version of ApiVersions that is asked first. It is asked before anything is known of the
@@ -84,7 +90,8 @@ impl ApiVersions {
     ///
     /// [`NoCommonVersion`] with the versions of both sides.
     pub fn pick(&self, api: ApiKey) -> Result<i16, NoCommonVersion> {
-        let spoken = SPOKEN.iter().find(|(key, _, _)| *key == api);
+        let mut spoken = SPOKEN.iter().chain(LOGIN);
+        let spoken = spoken.find(|(key, _, _)| *key == api);
         let ours = spoken.map_or((0, -1), |&(_, low, high)| (low, high));
         let theirs = self.ranges.get(&(api as i16)).copied();
         match theirs {
@@ -151,7 +158,7 @@ mod tests {
 
     #[test]
     fn every_version_spoken_is_one_that_the_message_crate_can_encode() {
-        for &(api, low, high) in SPOKEN {
+        for &(api, low, high) in SPOKEN.iter().chain(LOGIN) {
             let known = api.valid_versions();
             assert!(
                 low <= high && known.min <= low && high <= known.max,

@@ -18,6 +18,7 @@ fn config() -> ConnectionConfig {
         client_id: Arc::from("test"),
         max_frame_bytes: 1 << 20,
         max_idle: 60 * SECOND,
+        security: Security::default(),
     }
 }
 

@@ -1,0 +1,52 @@
+//! SASL: how a client says who it is.
+//!
+//! [`log_in`] is the conversation over a connection that is used for nothing else meanwhile:
+//! `SaslHandshake` names the mechanism, `SaslAuthenticate` carries its messages. [`scram`] is
+//! pure.
+//!
+//! # Invariants
+//!
+//! - No error and no `Debug` shows a password or a token.
+//! - A server that does not prove that it knows a SCRAM password is never talked to further.
+
+mod login;
+pub mod scram;
+mod token;
+
+use crate::secret::Secret;
+
+pub(super) use login::log_in;
+pub use scram::Hash;
+pub use token::{Token, TokenSource, Tokens};
+
+/// The `sasl.mechanism`, and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sasl {
+    /// PLAIN (RFC 4616): the password goes over the wire as it is.
+    Plain(Login),
+    /// SCRAM-SHA-256 or -512 (RFC 5802, RFC 7677): both sides prove that they know the password.
+    Scram(Hash, Login),
+    /// OAUTHBEARER (RFC 7628, KIP-255): an access token from elsewhere.
+    OauthBearer(Tokens),
+}
+
+impl Sasl {
+    /// The mechanism's registered name.
+    pub fn mechanism(&self) -> &'static str {
+        match self {
+            Self::Plain(_) => "PLAIN",
+            Self::Scram(Hash::Sha256, _) => "SCRAM-SHA-256",
+            Self::Scram(Hash::Sha512, _) => "SCRAM-SHA-512",
+            Self::OauthBearer(_) => "OAUTHBEARER",
+        }
+    }
+}
+
+/// A user and its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// `sasl.username`.
+    pub username: String,
+    /// `sasl.password`.
+    pub password: Secret,
+}
