@@ -19,6 +19,7 @@ from jars import Failure
 
 BROKER_JVM = ["-Xms64m", "-Xmx400m", "-XX:+ExitOnOutOfMemoryError", "-Dlog.level=INFO"]
 READY = "Kafka Server started"
+FIXTURES = os.path.join(jars.HERE, "..", "..", "fixtures", "tls")
 
 
 class Cluster:
@@ -28,11 +29,24 @@ class Cluster:
         self.count, self.jvm, self.processes = count, jvm, {}
         self.reserved, self.base = reserve_ports()
         self.path = tempfile.mkdtemp(prefix="kafka-test-")
+        tls = self.copy_certificates()
         for node in self.nodes():
             os.makedirs(self.at(node, "tmp"))
-            values = settings.node_settings(node, count, self.base, self.at(node, "data"))
+            values = settings.node_settings(node, count, self.base, self.at(node, "data"), tls)
             with open(self.at(node, "server.properties"), "w") as file:
                 file.writelines(f"{key}={value}\n" for key, value in {**values, **extra}.items())
+
+    def copy_certificates(self):
+        """Copies, which a test may replace: who vouches for clients, and the brokers' certificate
+        with its key, in one file as Kafka wants them."""
+        tls = os.path.join(self.path, "tls")
+        os.makedirs(tls)
+        for name, parts in {"trusted": ["ca"], "server": ["p256-key", "server"]}.items():
+            with open(os.path.join(tls, name + ".pem"), "w") as copy:
+                for part in parts:
+                    with open(os.path.join(FIXTURES, part + ".pem")) as file:
+                        copy.write(file.read())
+        return tls
 
     def nodes(self):
         return range(1, self.count + 1)
@@ -41,8 +55,8 @@ class Cluster:
         return os.path.join(self.path, f"node-{node}", *parts)
 
     def describe(self):
-        return {"bootstrap": settings.bootstrap(self.base, self.count, "PLAINTEXT"),
-                "sasl_bootstrap": settings.bootstrap(self.base, self.count, "SASL"),
+        return {**{f"{name.lower()}_bootstrap": settings.bootstrap(self.base, self.count, name)
+                   for name in settings.FOR_CLIENTS},
                 "directory": self.path}
 
     def up(self):
@@ -55,7 +69,7 @@ class Cluster:
         """Formats node 1 and gives the others a copy under their own ids: formatting each by
         itself would cost a JVM a node."""
         jars.run([*self.java(1), "-Xmx128m", "kafka.tools.StorageTool", "format", "-t", new_id(),
-                  "-c", self.at(1, "server.properties")],
+                  "-c", self.at(1, "server.properties"), *settings.scram_users()],
                  "formatting the storage", env=jars.environment("broker"))
         for node in self.nodes()[1:]:
             shutil.copytree(self.at(1, "data"), self.at(node, "data"))

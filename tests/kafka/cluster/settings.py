@@ -1,10 +1,15 @@
 """The settings of a test cluster's node."""
 
+import os
+
 # name, security protocol, offset in the node's block of ports
 LISTENERS = [("PLAINTEXT", "PLAINTEXT", 0), ("SASL", "SASL_PLAINTEXT", 1),
-             ("CONTROLLER", "SASL_PLAINTEXT", 2)]
+             ("CONTROLLER", "SASL_PLAINTEXT", 2), ("TLS", "SSL", 3), ("MTLS", "SSL", 4),
+             ("SASLTLS", "SASL_SSL", 5)]
+FOR_CLIENTS = [name for name, _, _ in LISTENERS if name != "CONTROLLER"]
 BLOCK = 10
 
+MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 USERS = {"admin": "admin-secret", "alice": "alice-secret", "bob": "bob-secret"}
 
 
@@ -17,7 +22,7 @@ def bootstrap(base, nodes, listener):
     return ",".join(f"127.0.0.1:{port(base, node, listener)}" for node in range(1, nodes + 1))
 
 
-def node_settings(node, nodes, base, data):
+def node_settings(node, nodes, base, data, tls):
     def addresses(names):
         return ",".join(f"{name}://127.0.0.1:{port(base, node, name)}" for name in names)
 
@@ -32,10 +37,11 @@ def node_settings(node, nodes, base, data):
             for voter in range(1, nodes + 1)),
         "controller.listener.names": "CONTROLLER",
         "listeners": addresses(name for name, _, _ in LISTENERS),
-        "advertised.listeners": addresses(["PLAINTEXT", "SASL"]),
+        "advertised.listeners": addresses(FOR_CLIENTS),
         "listener.security.protocol.map": ",".join(
             f"{name}:{protocol}" for name, protocol, _ in LISTENERS),
         **access(),
+        **encryption(tls),
         # Topics
         "auto.create.topics.enable": "false",
         "default.replication.factor": copies,
@@ -67,17 +73,47 @@ def access():
     """Brokers are admin to each other, so that only admin need be a super user: ACLs then bind
     everyone else, also ANONYMOUS on the PLAINTEXT listener. Nothing is forbidden until a test
     adds an ACL."""
-    plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    modules = "org.apache.kafka.common.security."
+    plain = f"{modules}plain.PlainLoginModule required"
     users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
     as_admin = f'username="admin" password="{USERS["admin"]}"'
-    return {
+    values = {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:admin",
         "allow.everyone.if.no.acl.found": "true",
-        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.enabled.mechanisms": ",".join(MECHANISMS),
         "inter.broker.listener.name": "SASL",
         "sasl.mechanism.inter.broker.protocol": "PLAIN",
         "sasl.mechanism.controller.protocol": "PLAIN",
-        "listener.name.sasl.plain.sasl.jaas.config": f"{plain} {as_admin} {users};",
+        "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.controller.plain.sasl.jaas.config": f"{plain} {as_admin} {users};",
+    }
+    for listener in ("sasl", "sasltls"):
+        at = f"listener.name.{listener}."
+        values[at + "plain.sasl.jaas.config"] = f"{plain} {as_admin} {users};"
+        for scram in ("scram-sha-256", "scram-sha-512"):
+            values[f"{at}{scram}.sasl.jaas.config"] = \
+                f"{modules}scram.ScramLoginModule required;"
+        values[at + "oauthbearer.sasl.jaas.config"] = \
+            f"{modules}oauthbearer.OAuthBearerLoginModule required" \
+            ' unsecuredLoginStringClaim_sub="broker";'
+    return values
+
+
+def scram_users():
+    """The same users for SCRAM, as arguments of the tool that formats the storage."""
+    for name, password in USERS.items():
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            yield "--add-scram"
+            yield f"{mechanism}=[name={name},password={password}]"
+
+
+def encryption(tls):
+    return {
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": os.path.join(tls, "server.pem"),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": os.path.join(tls, "trusted.pem"),
+        "ssl.enabled.protocols": "TLSv1.2,TLSv1.3",
+        "listener.name.mtls.ssl.client.auth": "required",
     }

@@ -4,6 +4,7 @@
 mod apache;
 mod memory;
 
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -96,7 +97,7 @@ impl Cluster {
             Flavour::Kafka => {
                 let apache = Apache::launch(nodes, settings);
                 Self {
-                    bootstrap: apache.bootstrap.clone(),
+                    bootstrap: apache.bootstrap_of("plaintext").to_owned(),
                     kind: Kind::Apache(apache),
                 }
             }
@@ -115,12 +116,23 @@ impl Cluster {
         &self.bootstrap
     }
 
-    /// Apache Kafka's SASL_PLAINTEXT addresses: mechanism PLAIN, users `alice` and `bob`, passwords
-    /// `alice-secret` and `bob-secret`.
-    pub(crate) fn sasl_bootstrap(&self) -> &str {
+    /// The addresses of one of Apache Kafka's listeners: `plaintext`, `tls`, `mtls`, `sasl`,
+    /// `sasltls`. Users are `alice` and `bob`, passwords `alice-secret` and `bob-secret`, for
+    /// every mechanism.
+    pub(crate) fn bootstrap_of(&self, listener: &str) -> &str {
+        self.apache().bootstrap_of(listener)
+    }
+
+    /// Where Apache Kafka's `tls/server.pem` and `tls/trusted.pem` are, which a test of its own
+    /// cluster may replace.
+    pub(crate) fn directory(&self) -> &Path {
+        Path::new(self.apache().fact("directory"))
+    }
+
+    fn apache(&self) -> &Apache {
         match &self.kind {
-            Kind::Apache(apache) => &apache.sasl_bootstrap,
-            Kind::Memory(_) => panic!("the broker in memory knows no SASL"),
+            Kind::Apache(apache) => apache,
+            Kind::Memory(_) => panic!("the broker in memory knows no TLS and no SASL"),
         }
     }
 

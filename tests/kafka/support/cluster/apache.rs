@@ -18,8 +18,7 @@ pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafk
 
 /// A running cluster.
 pub(super) struct Apache {
-    pub(super) bootstrap: String,
-    pub(super) sasl_bootstrap: String,
+    facts: Value,
     supervisor: Arc<Mutex<Supervisor>>,
 }
 
@@ -51,12 +50,20 @@ impl Apache {
             answers,
         };
         let facts = supervisor.answer();
-        let text = |key: &str| facts[key].as_str().expect("the script tells it").to_owned();
         Self {
-            bootstrap: text("bootstrap"),
-            sasl_bootstrap: text("sasl_bootstrap"),
+            facts,
             supervisor: Arc::new(Mutex::new(supervisor)),
         }
+    }
+
+    /// The addresses of a listener.
+    pub(super) fn bootstrap_of(&self, listener: &str) -> &str {
+        self.fact(&format!("{listener}_bootstrap"))
+    }
+
+    /// What the script told of the cluster.
+    pub(super) fn fact(&self, key: &str) -> &str {
+        self.facts[key].as_str().expect("the script tells it")
     }
 
     /// Has the script do something to a node.
