@@ -13,6 +13,7 @@
 //! | [`payment`] | P | the event, its JSON, its text: the one part that is about payments |
 //! | [`sink`] | S | what a record is handed to; each answers with a [`Verdict`](sink::Verdict) |
 //! | [`broker`] | P, S | a Kafka broker in memory, for demonstrations and tests |
+//! | [`tokens`] | S | where access tokens come from |
 //! | [`consumer`] | P, S | positions, fetch sessions; the public [`Consumer`] |
 //! | [`group`] | P, S | group membership and assignors |
 //! | [`producer`] | P, S | batching, sequence numbers, partitioner; the public [`Producer`] |
@@ -60,6 +61,7 @@ pub mod producer;
 pub mod secret;
 pub mod sink;
 pub mod tls;
+pub mod tokens;
 pub mod wire;
 
 pub use cluster::{Admin, Client, ClientConfig};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::config::KafkaConfig;
 use crate::Error;
 use crate::cluster::{Client, ClientConfig};
+use crate::net::Security;
 
 /// From this wait on a person would ask what is going on.
 const LONG: Duration = Duration::from_secs(3);
@@ -14,8 +15,8 @@ const LONG: Duration = Duration::from_secs(3);
 /// # Errors
 ///
 /// What kept every broker from answering within `request.timeout.ms`.
-pub(super) async fn connect(kafka: &KafkaConfig) -> Result<Client, Error> {
-    let config = client_config(kafka);
+pub(super) async fn connect(kafka: &KafkaConfig, security: &Security) -> Result<Client, Error> {
+    let config = client_config(kafka, security);
     let (addresses, limit) = (config.bootstrap_servers.join(", "), config.request_timeout);
     let tell = || {
         tracing::warn!("no broker answers yet: {addresses}; trying for {limit:?} in all");
@@ -23,7 +24,7 @@ pub(super) async fn connect(kafka: &KafkaConfig) -> Result<Client, Error> {
     told_if_long(Client::connect(config), tell).await
 }
 
-pub(super) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
+pub(super) fn client_config(kafka: &KafkaConfig, security: &Security) -> ClientConfig {
     ClientConfig {
         bootstrap_servers: kafka
             .bootstrap_servers
@@ -40,6 +41,7 @@ pub(super) fn client_config(kafka: &KafkaConfig) -> ClientConfig {
         metadata_max_age: kafka.metadata_max_age,
         connections_max_idle: kafka.connections_max_idle,
         max_frame_bytes: kafka.receive_message_max_bytes,
+        security: security.clone(),
         ..ClientConfig::default()
     }
 }

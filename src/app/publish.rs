@@ -43,7 +43,7 @@ struct BadLine {
 pub(super) async fn execute(config: PublishConfig, args: &PublishArgs) -> Result<ExitCode, Error> {
     let topic: Arc<str> = Arc::from(config.topics.source.as_str());
     let producer = async || {
-        let client = connect(&config.kafka).await?;
+        let client = connect(&config.kafka, &config.security).await?;
         Ok::<_, Error>(Producer::new(&client, producer_config(&config.kafka)))
     };
     if let Some(count) = args.sample {

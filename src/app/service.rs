@@ -45,7 +45,7 @@ pub(super) async fn assemble(
     paths: Paths,
 ) -> Result<(Service<PaymentHandler<Telegram>>, engine::Config), Error> {
     let sink = telegram(&config)?;
-    let client = connect(&config.kafka).await?;
+    let client = connect(&config.kafka, &config.security).await?;
     let nodes = client.metadata().brokers().len();
     tracing::info!(brokers = nodes, "connected to Kafka");
     join(client, sink, config, paths).await

@@ -1,12 +1,8 @@
 //! What the configuration names but doesn't hold: the bot's token and the template, in files.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-
 use super::formats;
-use super::problem::Origin;
 use super::reader::Reader;
+use super::secrets::{self, Places, read};
 use super::tables::{MessageConfig, TelegramConfig};
 use crate::payment::Template;
 use crate::secret::Secret;
@@ -20,8 +16,7 @@ pub struct Bot {
     pub chat_id: String,
 }
 
-/// A token's file is one line, a template a few: more is the wrong file.
-const MAX_TOKEN_BYTES: u64 = 4 * 1024;
+/// A template is a few lines: more is the wrong file.
 const MAX_TEMPLATE_BYTES: u64 = 64 * 1024;
 
 /// Takes the token from where it is, and the chat. `None` where something was noted as wrong.
@@ -43,47 +38,18 @@ fn missing(keys: &str, variable: &str) -> String {
 
 fn token(telegram: &TelegramConfig, reader: &mut Reader) -> Option<Secret> {
     const TOKEN: &str = "telegram.token";
-    const FILE: &str = "telegram.token_file";
-    if reader.is_refused(TOKEN) || reader.is_refused(FILE) {
-        return None;
-    }
-    let found = match (&telegram.token, &telegram.token_file) {
-        (Some(token), None) => Ok(token.clone()),
-        (None, Some(path)) => token_in(path, &mut reader.warnings).map_err(|error| (FILE, error)),
-        (None, None) => {
-            let keys = "token or token_file";
-            Err((TOKEN, missing(keys, "NOTIFIER_TELEGRAM_TOKEN")))
-        }
-        (Some(_), Some(_)) => {
-            let other = reader.origin(TOKEN);
-            let message = format!("is set, and so is token ({other}): leave one of them out");
-            Err((FILE, message))
-        }
+    let places = Places {
+        value: (TOKEN, &telegram.token),
+        file: ("telegram.token_file", &telegram.token_file),
+        what: "token",
+        check: formats::token,
     };
-    if let Origin::Flag(_) = reader.origin(TOKEN) {
-        let warning = "a token on the command line can be read by everyone here: use token_file";
-        reader.warnings.push(warning.to_owned());
+    let token = secrets::find(&places, reader).ok()?;
+    if token.is_none() {
+        let keys = "token or token_file";
+        reader.reject(TOKEN, missing(keys, "NOTIFIER_TELEGRAM_TOKEN"));
     }
-    found
-        .map_err(|(key, message)| reader.reject(key, message))
-        .ok()
-}
-
-fn token_in(path: &Path, warnings: &mut Vec<String>) -> Result<Secret, String> {
-    let text = read(path, MAX_TOKEN_BYTES)?;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(format!("{} is empty: put the token in it", path.display()));
-    }
-    formats::token(text)
-        .map_err(|message| format!("{}: what it holds {message}", path.display()))?;
-    if others_can_read(path) {
-        let path = path.display();
-        warnings.push(format!(
-            "{path} can be read by everyone here: chmod 600 would hide the token"
-        ));
-    }
-    Ok(Secret::from(text))
+    token
 }
 
 /// The template of the file, or the default one. A wrong file is noted.
@@ -98,30 +64,4 @@ pub(super) fn template(message: &MessageConfig, reader: &mut Reader) -> Template
         reader.reject("message.template_file", message);
         Template::default()
     })
-}
-
-fn read(path: &Path, max: u64) -> Result<String, String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(max + 1).read_to_string(&mut text))
-        .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-    if text.len() as u64 > max {
-        return Err(format!(
-            "{} is larger than {max} bytes: is it the right file?",
-            path.display()
-        ));
-    }
-    Ok(text)
-}
-
-#[cfg(unix)]
-fn others_can_read(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_can_read(_: &Path) -> bool {
-    false
 }

@@ -9,6 +9,7 @@ use toml::Value;
 use super::duration;
 use super::input::Input;
 use super::kind::Kind;
+use crate::secret::Secret;
 
 /// The host and port of a broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -165,7 +166,8 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
 }
 
 /// A bot's token. The errors don't quote it.
-pub(super) fn token(text: &str) -> Result<(), String> {
+pub(super) fn token(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
     // It becomes a part of a URL's path, where anything else would change the meaning.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b":_-".contains(&byte);
     if text.is_empty() || text.len() > 256 || !text.bytes().all(legal) {
@@ -174,7 +176,81 @@ pub(super) fn token(text: &str) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    Ok(())
+    Ok(Secret::from(text))
+}
+
+/// A password: anything goes, spaces at its ends too.
+pub(super) fn password(text: &str) -> Result<Secret, String> {
+    Ok(Secret::from(text))
+}
+
+/// Text that is passed on as it is.
+pub(super) fn any(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// The address of a service that gives out access tokens. The errors don't quote it.
+pub(super) fn token_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text.trim())
+        .map_err(|error| format!("is not a URL ({error}): write `https://host/path`"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http nor https: write `https://host/path`".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("has a user or password: leave them out".to_owned());
+    }
+    Ok(url.into())
+}
+
+/// The kind of SASL extensions: `name=value`.
+pub(super) struct Extension;
+
+impl Kind for Extension {
+    type Value = (String, String);
+
+    fn parse(&self, input: &Input) -> Result<(String, String), String> {
+        let text = input.text()?.trim();
+        let legal = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+        match text.split_once('=') {
+            // RFC 7628: letters alone; and `auth` is the token's own.
+            Some((name, value)) if legal(name) && name != "auth" => {
+                Ok((name.to_owned(), value.to_owned()))
+            }
+            _ => Err(format!(
+                "`{text}` is no extension: write name=value, the name of letters"
+            )),
+        }
+    }
+
+    fn render(&self, (name, value): &(String, String)) -> Option<Value> {
+        Some(Value::String(format!("{name}={value}")))
+    }
+}
+
+/// The kind of `ssl.endpoint.identification.algorithm`: true where names are checked. Java says
+/// no by nothing, librdkafka by `none`.
+pub(super) struct NameCheck;
+
+impl Kind for NameCheck {
+    type Value = bool;
+
+    fn parse(&self, input: &Input) -> Result<bool, String> {
+        if let Input::Word(text) | Input::Text(text) = input
+            && text.trim().is_empty()
+        {
+            return Ok(false);
+        }
+        match input.text()?.trim().to_ascii_lowercase().as_str() {
+            "https" => Ok(true),
+            "none" => Ok(false),
+            other => Err(format!("`{other}` is not known: write `https` or `none`")),
+        }
+    }
+
+    fn render(&self, value: &bool) -> Option<Value> {
+        let name = if *value { "https" } else { "none" };
+        Some(Value::String(name.to_owned()))
+    }
 }
 
 /// The kind of a chat's identifier: a number, or a channel's name with its `@`.

@@ -1,11 +1,13 @@
 //! The `[kafka]` table: the client's properties, under Kafka's own names.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::formats::{self, Address, AddressOf};
-use super::kind::{Choice, List, Optional, Text, millis, whole};
+use super::formats::{self, Address, AddressOf, Extension, NameCheck};
+use super::kind::{Caseless, Choice, File, Hidden, List, Optional, Text, millis, whole};
 use super::reader::Reader;
 use super::table::{Fallback, Key, Table, table};
+use crate::secret::Secret;
 
 /// How a group's partitions are divided among its members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,48 @@ const ASSIGNORS: Choice<Assignor> = Choice(&[
     ("cooperative-sticky", Assignor::CooperativeSticky),
 ]);
 
+/// Whether TLS is used, and whether there is a login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Protocol {
+    /// Connections are encrypted.
+    pub tls: bool,
+    /// Connections begin with a login.
+    pub sasl: bool,
+}
+
+const PROTOCOLS: Choice<Protocol> = {
+    const fn protocol(tls: bool, sasl: bool) -> Protocol {
+        Protocol { tls, sasl }
+    }
+    Choice(&[
+        ("PLAINTEXT", protocol(false, false)),
+        ("SSL", protocol(true, false)),
+        ("SASL_PLAINTEXT", protocol(false, true)),
+        ("SASL_SSL", protocol(true, true)),
+    ])
+};
+
+/// How to log in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// User and password as they are.
+    #[default]
+    Plain,
+    /// A proof of the password, with SHA-256.
+    ScramSha256,
+    /// A proof of the password, with SHA-512.
+    ScramSha512,
+    /// An access token.
+    OauthBearer,
+}
+
+const MECHANISMS: Choice<Mechanism> = Choice(&[
+    ("PLAIN", Mechanism::Plain),
+    ("SCRAM-SHA-256", Mechanism::ScramSha256),
+    ("SCRAM-SHA-512", Mechanism::ScramSha512),
+    ("OAUTHBEARER", Mechanism::OauthBearer),
+]);
+
 const MAX_BYTES: i64 = i32::MAX as i64;
 
 table! {
@@ -30,6 +74,54 @@ table! {
         /// The brokers asked first; through them the others are found. An array, or text
         /// separated by commas.
         "bootstrap.servers" => bootstrap_servers: Vec<Address> = List { of: AddressOf, min: 1 }, default "localhost:9092";
+        /// A Java client's properties file, which is used as it is; what is set elsewhere goes
+        /// before it. Its PEM `ssl.truststore.*` and `ssl.keystore.*` and its `sasl.jaas.config`
+        /// are understood; what is not for this program is named in a warning.
+        "properties_file" => properties_file: Option<PathBuf> = Optional(File), unset "client.properties";
+        /// TLS and login: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+        "security.protocol" => security_protocol: Protocol = Caseless(PROTOCOLS), default "PLAINTEXT";
+        /// Who is trusted to vouch for brokers: a PEM file. Read for each connection.
+        /// By default the system's certificates, else those bundled with the program.
+        "ssl.ca.location" => ssl_ca_location: Option<PathBuf> = Optional(File), unset "/etc/kafka/ca.pem";
+        /// The same as text.
+        "ssl.ca.pem" => ssl_ca_pem: Option<Secret> = Hidden(formats::password), unset "-----BEGIN CERTIFICATE-----";
+        /// Our certificate, and those that lead to an authority: a PEM file, read for each
+        /// connection. For brokers that ask who we are.
+        "ssl.certificate.location" => ssl_certificate_location: Option<PathBuf> = Optional(File), unset "/etc/kafka/client.pem";
+        /// The same as text.
+        "ssl.certificate.pem" => ssl_certificate_pem: Option<Secret> = Hidden(formats::password), unset "-----BEGIN CERTIFICATE-----";
+        /// The certificate's key, not encrypted: a PEM file (PKCS#8, PKCS#1 or SEC1).
+        "ssl.key.location" => ssl_key_location: Option<PathBuf> = Optional(File), unset "/etc/kafka/client-key.pem";
+        /// The same as text, a secret.
+        "ssl.key.pem" => ssl_key_pem: Option<Secret> = Hidden(formats::password), unset "-----BEGIN PRIVATE KEY-----";
+        /// Whether a broker's certificate must be for its host: `https`, or `none` (in Java,
+        /// nothing), which lets anyone with a certificate of a trusted authority pose as it.
+        "ssl.endpoint.identification.algorithm" => ssl_endpoint_identification_algorithm: bool = NameCheck, default "https";
+        /// How to log in: `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512` or `OAUTHBEARER`.
+        "sasl.mechanism" => sasl_mechanism: Option<Mechanism> = Optional(Caseless(MECHANISMS)), unset "SCRAM-SHA-512";
+        /// The user, for PLAIN and SCRAM.
+        "sasl.username" => sasl_username: Option<String> = Optional(Text(formats::any)), unset "notifier";
+        /// The password, a secret. Either this or `sasl.password_file` is needed for a login.
+        "sasl.password" => sasl_password: Option<Secret> = Hidden(formats::password), unset "replace-me";
+        /// A file that holds the password and nothing else. Best, only its owner can read it.
+        "sasl.password_file" => sasl_password_file: Option<PathBuf> = Optional(File), unset "/run/secrets/kafka-password";
+        /// For OAUTHBEARER: a file that holds an access token, read for each login; …
+        "sasl.oauthbearer.token_file" => sasl_oauthbearer_token_file: Option<PathBuf> = Optional(File), unset "/var/run/secrets/token";
+        /// … or a command that writes one, run by the shell for each login; …
+        "sasl.oauthbearer.token_command" => sasl_oauthbearer_token_command: Option<String> = Optional(Text(formats::any)), unset "print-token --audience kafka";
+        /// … or a service that gives tokens for a client's id and secret (OAuth's client
+        /// credentials grant).
+        "sasl.oauthbearer.token.endpoint.url" => sasl_oauthbearer_token_endpoint_url: Option<String> = Optional(Text(formats::token_url)), unset "https://login.example.com/oauth2/token";
+        /// The client's id at that service.
+        "sasl.oauthbearer.client.id" => sasl_oauthbearer_client_id: Option<String> = Optional(Text(formats::any)), unset "notifier";
+        /// Its secret there.
+        "sasl.oauthbearer.client.secret" => sasl_oauthbearer_client_secret: Option<Secret> = Hidden(formats::password), unset "replace-me";
+        /// A file that holds that secret and nothing else.
+        "sasl.oauthbearer.client.secret_file" => sasl_oauthbearer_client_secret_file: Option<PathBuf> = Optional(File), unset "/run/secrets/kafka-client-secret";
+        /// The scope that is asked of it.
+        "sasl.oauthbearer.scope" => sasl_oauthbearer_scope: Option<String> = Optional(Text(formats::any)), unset "kafka";
+        /// What goes along with each token: an array of `name=value`, or text with commas.
+        "sasl.oauthbearer.extensions" => sasl_oauthbearer_extensions: Vec<(String, String)> = List { of: Extension, min: 0 }, default "";
         /// The name shown in the brokers' logs and quotas.
         "client.id" => client_id: String = Text(formats::name), default "payment-notifier";
         /// How long an answer is waited for, in milliseconds.

@@ -172,6 +172,22 @@ impl<T: Copy + Default + PartialEq> Kind for Choice<T> {
     }
 }
 
+/// One of several names in capitals, which may be written in small letters too.
+pub(super) struct Caseless<T: 'static>(pub(super) Choice<T>);
+
+impl<T: Copy + Default + PartialEq> Kind for Caseless<T> {
+    type Value = T;
+
+    fn parse(&self, input: &Input) -> Result<T, String> {
+        let name = input.text()?.to_ascii_uppercase();
+        self.0.parse(&Input::Word(name))
+    }
+
+    fn render(&self, value: &T) -> Option<Value> {
+        self.0.render(value)
+    }
+}
+
 /// Several values, at least `min` of them.
 pub(super) struct List<K> {
     pub(super) of: K,
@@ -227,14 +243,13 @@ impl Kind for File {
 
 /// A secret: written as `***`, and its errors never quote it. Always optional, because a
 /// secret has no default.
-pub(super) struct Hidden(pub(super) fn(&str) -> Result<(), String>);
+pub(super) struct Hidden(pub(super) fn(&str) -> Result<Secret, String>);
 
 impl Kind for Hidden {
     type Value = Option<Secret>;
 
     fn parse(&self, input: &Input) -> Result<Option<Secret>, String> {
-        let text = input.text()?.trim();
-        (self.0)(text).map(|()| Some(Secret::from(text)))
+        (self.0)(input.text()?).map(Some)
     }
 
     fn render(&self, value: &Option<Secret>) -> Option<Value> {

@@ -1,19 +1,26 @@
-//! The layers of a configuration: a file, the environment over it, flags over that.
+//! The layers of a configuration: a file, systemd's credentials and the environment over it,
+//! flags over that.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file;
 use super::input::Input;
+use super::java;
 use super::problem::{Origin, Problem, unknown};
 use super::table::{Key, PREFIX};
 use super::tables;
 
+/// The key of a Java client's file, which lies below all else.
+const PROPERTIES_FILE: &str = "kafka.properties_file";
+
 /// What a configuration is made of, as it was found.
 pub struct Sources {
     pub(super) file: Option<(Arc<str>, Result<String, String>)>,
+    /// What systemd hands over, by the path of the key that it is named after.
+    pub(super) credentials: Vec<(String, Result<String, String>)>,
     pub(super) environment: Vec<(OsString, OsString)>,
     pub(super) flags: Vec<Flag>,
 }
@@ -31,7 +38,8 @@ pub struct Flag {
 
 impl Sources {
     /// Reads the file. One that can't be read is a problem like any other, told with the rest.
-    /// Of the environment, the variables that begin with `NOTIFIER_` are looked at.
+    /// Of the environment, the variables that begin with `NOTIFIER_` are looked at, and the
+    /// directory of systemd's credentials: one that is named as a key's path is its value.
     pub fn gather(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -41,12 +49,30 @@ impl Sources {
             let text = std::fs::read_to_string(path).map_err(|error| error.to_string());
             (Arc::from(path.display().to_string()), text)
         };
+        let environment: Vec<_> = environment.into_iter().collect();
+        let directory = environment
+            .iter()
+            .find(|(name, _)| name == "CREDENTIALS_DIRECTORY")
+            .map(|(_, value)| Path::new(value));
         Self {
             file: file.map(read),
-            environment: environment.into_iter().collect(),
+            credentials: directory.map(credentials).unwrap_or_default(),
+            environment,
             flags,
         }
     }
+}
+
+fn credentials(directory: &Path) -> Vec<(String, Result<String, String>)> {
+    tables::keys()
+        .map(Key::path)
+        .filter_map(|path| {
+            let file = directory.join(&path);
+            let read = |_| std::fs::read_to_string(&file).map_err(|error| error.to_string());
+            let there = file.exists().then_some(());
+            there.map(read).map(|text| (path, text))
+        })
+        .collect()
 }
 
 /// A value and where it was given.
@@ -60,6 +86,7 @@ pub(super) struct Given {
 pub(super) struct Layers {
     pub(super) given: BTreeMap<String, Given>,
     pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Layers {
@@ -83,6 +110,9 @@ impl Layers {
             }
             None => {}
         }
+        for (path, text) in &sources.credentials {
+            layers.credential(path, text.as_deref());
+        }
         let mut environment: Vec<_> = sources.environment.iter().collect();
         environment.sort();
         for (name, value) in environment {
@@ -91,10 +121,22 @@ impl Layers {
         for flag in &sources.flags {
             layers.flag(flag);
         }
+        if let Some(Ok(path)) = layers.given.get(PROPERTIES_FILE).map(|it| it.input.text()) {
+            let path = PathBuf::from(path);
+            java::lay_under(&path, &mut layers);
+        }
         if readable {
             Ok(layers)
         } else {
             Err(layers.problems)
+        }
+    }
+
+    fn credential(&mut self, path: &str, text: Result<&str, &String>) {
+        let origin = Origin::Credential(path.to_owned());
+        match text {
+            Ok(text) => self.give(path.to_owned(), text.trim_end_matches(['\r', '\n']), origin),
+            Err(error) => self.problem(origin, format!("can't be read: {error}")),
         }
     }
 
@@ -133,7 +175,7 @@ impl Layers {
         self.given.insert(path, Given { input, origin });
     }
 
-    fn problem(&mut self, origin: Origin, message: String) {
+    pub(super) fn problem(&mut self, origin: Origin, message: String) {
         let key = None;
         self.problems.push(Problem {
             origin,

@@ -1,4 +1,5 @@
-//! The configuration: a TOML file, the environment over it, flags over that.
+//! The configuration: a TOML file, systemd's credentials and the environment over it, flags over
+//! that; and under it all a Java client's file, where one is named.
 //!
 //! Each key is one row of a `table!`: its name, its field, its documentation, how it is read and
 //! what it defaults to. The readers of the file, the environment and the flags, the suggestions
@@ -15,13 +16,18 @@ mod duration;
 mod file;
 mod formats;
 mod input;
+mod jaas;
+mod java;
 mod kafka;
 mod kind;
 mod layers;
 mod print;
 mod problem;
+mod properties;
 mod reader;
 mod reserved;
+mod secrets;
+mod security;
 mod table;
 mod tables;
 #[cfg(test)]
@@ -29,7 +35,7 @@ mod tests;
 
 pub use bot::Bot;
 pub use formats::{Address, Rate};
-pub use kafka::{Assignor, KafkaConfig};
+pub use kafka::{Assignor, KafkaConfig, Mechanism, Protocol};
 pub use layers::{Flag, Sources};
 pub use problem::Problems;
 pub use tables::{
@@ -40,6 +46,7 @@ pub use tables::{
 use layers::Layers;
 use reader::{Reader, Setting};
 
+use crate::net::Security;
 use crate::payment::Template;
 
 /// What `run` and `drain` need.
@@ -47,6 +54,8 @@ use crate::payment::Template;
 pub struct Config {
     /// The Kafka client.
     pub kafka: KafkaConfig,
+    /// Its TLS and login, from wherever they are.
+    pub security: Security,
     /// The three topics.
     pub topics: TopicsConfig,
     /// The consumption of the source topic.
@@ -68,6 +77,8 @@ pub struct Config {
 pub struct PublishConfig {
     /// The Kafka client.
     pub kafka: KafkaConfig,
+    /// Its TLS and login, from wherever they are.
+    pub security: Security,
     /// The topics.
     pub topics: TopicsConfig,
 }
@@ -107,7 +118,7 @@ impl Config {
     }
 
     fn read(reader: &mut Reader) -> Option<Self> {
-        let (kafka, topics) = kafka_and_topics(reader);
+        let (kafka, security, topics) = kafka_and_topics(reader);
         let consumer = ConsumerConfig::read(reader);
         let retry = RetryConfig::read(reader);
         let drain = DrainConfig::read(reader);
@@ -118,6 +129,7 @@ impl Config {
         let template = bot::template(&MessageConfig::read(reader), reader);
         Some(Self {
             kafka,
+            security: security?,
             topics,
             consumer,
             retry,
@@ -138,18 +150,23 @@ impl PublishConfig {
     /// All that is wrong.
     pub fn load(sources: &Sources) -> Result<Loaded<Self>, Problems> {
         load(sources, |reader| {
-            let (kafka, topics) = kafka_and_topics(reader);
-            Some(Self { kafka, topics })
+            let (kafka, security, topics) = kafka_and_topics(reader);
+            Some(Self {
+                kafka,
+                security: security?,
+                topics,
+            })
         })
     }
 }
 
-fn kafka_and_topics(reader: &mut Reader) -> (KafkaConfig, TopicsConfig) {
+fn kafka_and_topics(reader: &mut Reader) -> (KafkaConfig, Option<Security>, TopicsConfig) {
     let kafka = KafkaConfig::read(reader);
     kafka.check(reader);
+    let security = security::security(&kafka, reader);
     let topics = TopicsConfig::read(reader);
     topics.check(reader);
-    (kafka, topics)
+    (kafka, security, topics)
 }
 
 /// `read` gives nothing only where it noted a problem.

@@ -17,6 +17,8 @@ pub(super) enum Origin {
         /// The line, from 1; 0 for the file as a whole.
         line: usize,
     },
+    /// A systemd credential, by its name.
+    Credential(String),
     /// An environment variable.
     Variable(String),
     /// A flag of the command line.
@@ -30,6 +32,7 @@ impl fmt::Display for Origin {
         match self {
             Self::File { path, line: 0 } => write!(f, "file {path}"),
             Self::File { path, line } => write!(f, "file {path}:{line}"),
+            Self::Credential(name) => write!(f, "credential {name}"),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => write!(f, "flag {name}"),
             Self::Default => f.write_str("default"),
@@ -57,6 +60,7 @@ impl Problem {
             (Origin::File { path, line }, Some(key)) => format!("{path}:{line}: {key}"),
             (Origin::Flag("--set"), Some(key)) => format!("--set {key}"),
             (Origin::Flag(name), _) => (*name).to_owned(),
+            (Origin::Credential(name), _) => format!("credential {name}"),
             (Origin::Variable(name), _) => name.clone(),
             (Origin::Default, key) => key.unwrap_or("configuration").to_owned(),
         }

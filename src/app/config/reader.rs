@@ -36,7 +36,7 @@ impl Reader {
             refused: BTreeSet::new(),
             problems: layers.problems,
             settings: Vec::new(),
-            warnings: Vec::new(),
+            warnings: layers.warnings,
         }
     }
 
@@ -73,8 +73,11 @@ impl Reader {
         if holds || keys.iter().any(|key| self.refused.contains(*key)) {
             return;
         }
-        let set = |key: &&str| self.origin(key) != Origin::Default;
-        let at = keys.iter().copied().find(set).unwrap_or(keys[0]);
+        let at = keys
+            .iter()
+            .copied()
+            .find(|key| self.is_set(key))
+            .unwrap_or(keys[0]);
         let message = if at == keys[0] {
             message.to_owned()
         } else {
@@ -96,6 +99,11 @@ impl Reader {
     /// True where a key's value was refused.
     pub(super) fn is_refused(&self, path: &str) -> bool {
         self.refused.contains(path)
+    }
+
+    /// True where somebody has set a key.
+    pub(super) fn is_set(&self, path: &str) -> bool {
+        self.origin(path) != Origin::Default
     }
 
     /// Where a key's value came from.

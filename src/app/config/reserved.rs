@@ -9,13 +9,35 @@ pub(super) enum Reason {
     Is(&'static str),
 }
 
+const BOTH_VERSIONS: Reason = Reason::Says("TLS 1.2 and 1.3 are used, with safe ciphers alone");
+const IN_FILE: Reason = Reason::Says(
+    "it is understood in a Java client's file, which properties_file names; here set \
+     ssl.ca.location, ssl.certificate.location, ssl.key.location, sasl.username, sasl.password",
+);
 const NOT_YET: Reason = Reason::Says("it is not supported yet");
 
 /// The names with underscores, as in variables; one that ends in `_` stands for all that begin so.
-const RESERVED: [(&str, Reason); 10] = [
-    ("security_protocol", NOT_YET),
-    ("sasl_", NOT_YET),
-    ("ssl_", NOT_YET),
+const RESERVED: [(&str, Reason); 18] = [
+    ("sasl_jaas_config", IN_FILE),
+    ("sasl_kerberos_", Reason::Says("Kerberos is not supported")),
+    ("sasl_mechanisms", Reason::Is("kafka.sasl.mechanism")),
+    ("ssl_keystore_", IN_FILE),
+    ("ssl_truststore_", IN_FILE),
+    (
+        "ssl_key_password",
+        Reason::Says("encrypted keys are not supported: decrypt it (openssl pkey), and guard it"),
+    ),
+    ("ssl_cipher_suites", BOTH_VERSIONS),
+    ("ssl_enabled_protocols", BOTH_VERSIONS),
+    ("ssl_protocol", BOTH_VERSIONS),
+    (
+        "sasl_login_",
+        Reason::Says("logins are renewed by themselves"),
+    ),
+    (
+        "sasl_oauthbearer_method",
+        Reason::Says("it follows from what is set"),
+    ),
     ("isolation_level", NOT_YET),
     ("compression_type", NOT_YET),
     ("acks", Reason::Says("it is always `all`")),

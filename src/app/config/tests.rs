@@ -2,9 +2,11 @@
 
 mod bot;
 mod example;
+mod java;
 mod layering;
 mod rules;
 mod secrets;
+mod security;
 mod unknown;
 
 use std::ffi::OsString;

@@ -193,7 +193,7 @@ impl Demo {
 
     /// Publishes all payments and waits until each has come to its end.
     async fn perform(&self, script: &Script) -> Result<Option<Cut>, Error> {
-        let client = connect(&self.config.kafka).await?;
+        let client = connect(&self.config.kafka, &self.config.security).await?;
         let producer = Producer::new(&client, producer_config(&self.config.kafka));
         let apart = self.stage.pace.between(script.payments.len());
         let topic = &self.config.topics.source;

@@ -221,7 +221,7 @@ impl Stage {
         let client = ClientConfig {
             connector: in_memory.connector,
             client_id: client_id.to_owned(),
-            ..client_config(&config.kafka)
+            ..client_config(&config.kafka, &config.security)
         };
         let client = Client::connect(client).await.unwrap();
         let (service, engine) = join(client, self.sink.clone(), config, Paths::Service)

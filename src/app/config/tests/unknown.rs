@@ -65,15 +65,28 @@ fn what_is_far_from_every_name_gets_no_suggestion() {
     }
 }
 
+#[test]
+fn what_java_says_in_other_words_is_explained() {
+    for name in [
+        "sasl.jaas.config",
+        "ssl.truststore.location",
+        "ssl.keystore.type",
+    ] {
+        let told = unknown(&format!("[kafka]\n{name} = 1")).remove(0);
+        assert!(told.contains("which properties_file names"), "{told}");
+    }
+}
+
 /// Each row: a property of Kafka, and what is said of it.
 #[test]
 fn properties_of_kafka_that_cannot_be_set_are_explained() {
     let not_yet = "it is not supported yet";
     for (name, why) in [
-        ("security.protocol", not_yet),
-        ("sasl.jaas.config", not_yet),
-        ("sasl.mechanism", not_yet),
-        ("ssl.truststore.location", not_yet),
+        ("sasl.kerberos.service.name", "Kerberos is not supported"),
+        (
+            "ssl.enabled.protocols",
+            "TLS 1.2 and 1.3 are used, with safe ciphers alone",
+        ),
         ("isolation.level", not_yet),
         ("compression.type", not_yet),
         ("acks", "it is always `all`"),
