@@ -101,6 +101,7 @@ impl Connection {
             peer: peer.clone(),
             max_frame_bytes: config.max_frame_bytes,
             max_idle: config.max_idle,
+            answered: 0,
             unflushed: false,
         };
         tokio::spawn(task.run(stream));
@@ -347,6 +348,8 @@ struct Task {
     peer: Arc<str>,
     max_frame_bytes: usize,
     max_idle: Duration,
+    /// How many answers have come.
+    answered: u64,
     /// Bytes were given to the stream that it may hold back: TLS does.
     unflushed: bool,
 }
@@ -440,7 +443,7 @@ impl Task {
 
     fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
         if read.map_err(|error| self.broken(error))? == 0 {
-            return Err(self.error("the broker closed the connection"));
+            return Err(self.closed());
         }
         while let Some(answer) = self.next_frame()? {
             let Some(id) = answer.first_chunk::<4>() else {
@@ -451,8 +454,22 @@ impl Task {
                 .complete(i32::from_be_bytes(*id))
                 .map_err(|error| self.protocol(&error.to_string()))?;
             let _ = reply.send(Ok(answer));
+            self.answered += 1;
         }
         Ok(())
+    }
+
+    /// A broker tells its versions to everyone, and then closes a connection that should have
+    /// begun with a login and did not.
+    fn closed(&self) -> Error {
+        let why = "the broker closed the connection";
+        if self.answered == 1 {
+            self.error(&format!(
+                "{why} at the first request (does the port want a login: security.protocol?)"
+            ))
+        } else {
+            self.error(why)
+        }
     }
 
     fn next_frame(&mut self) -> Result<Option<Bytes>, Error> {

@@ -33,15 +33,30 @@ pub(crate) async fn handshake<S: Stream>(
         let name = server_name(address)?;
         let connector = connector(config.clone()).await?;
         let shaken = connector.connect(name, stream).await;
-        shaken.map_err(|error| broken(address, error))
+        shaken
+            .map_err(|error| broken(address, error))
+            .map_err(maybe_no_tls)
     };
     let late = |_| {
-        let text = format!("{address}: no TLS handshake in time (is the port one with TLS?)");
+        let text = format!(
+            "{address}: no TLS handshake in time (is the port one with TLS: security.protocol?)"
+        );
         Error::new(ErrorKind::Timeout, text)
     };
     tokio::time::timeout_at(deadline, shaking)
         .await
         .map_err(late)?
+}
+
+/// A Kafka broker that expects no TLS takes its first bytes for a length, and hangs up.
+fn maybe_no_tls(error: Error) -> Error {
+    match error.kind() {
+        kind @ ErrorKind::Connection => {
+            let text = format!("{error} (is the port one with TLS: security.protocol?)");
+            Error::new(kind, text)
+        }
+        _ => error,
+    }
 }
 
 /// Reads files, on a thread that may block.

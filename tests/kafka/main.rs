@@ -20,6 +20,7 @@ mod fetching;
 mod groups;
 mod peers;
 mod scenarios;
+mod security;
 mod sink_trouble;
 mod smoke;
 mod spring;
@@ -52,5 +53,8 @@ fn main() -> ExitCode {
         fetching::TESTS,
         peers::TESTS,
         clients::TESTS,
+        security::TESTS,
+        security::refusals::TESTS,
+        security::renewal::TESTS,
     ])
 }

@@ -76,9 +76,7 @@ impl Found {
     /// The keys that something given elsewhere stands in for.
     fn beaten(&self, layers: &Layers) -> Vec<String> {
         let given = |name: &&str| layers.given.contains_key(&format!("kafka.{name}"));
-        let rows = ALTERNATIVES
-            .iter()
-            .filter(|row| row.iter().any(|name| given(name)));
+        let rows = ALTERNATIVES.iter().filter(|row| row.iter().any(given));
         rows.flat_map(|row| row.iter().map(|name| format!("kafka.{name}")))
             .collect()
     }

@@ -60,7 +60,7 @@ impl Conversation<'_> {
         let answer = self.connection.ask(&request, self.deadline).await?;
         let code = ErrorCode(answer.error_code);
         if code == ErrorCode::UNSUPPORTED_SASL_MECHANISM {
-            let offered: Vec<_> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+            let offered: Vec<_> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
             let offered = offered.join(", ");
             let text = format!("the broker does not take {}: {offered}", self.mechanism);
             return Err(self.refused(Some(code), &text));

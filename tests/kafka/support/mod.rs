@@ -23,6 +23,7 @@ pub(crate) mod runner;
 pub(crate) mod stage;
 pub(crate) mod stream;
 pub(crate) mod telegram;
+pub(crate) mod tls;
 pub(crate) mod topics;
 pub(crate) mod verifiable;
 

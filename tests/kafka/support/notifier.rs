@@ -64,6 +64,12 @@ impl Setup {
         self
     }
 
+    /// Takes a variable away.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.retain(|(set, _)| set != name);
+        self
+    }
+
     /// Starts the service.
     pub(crate) fn run(&self) -> Notifier {
         self.start(&["run"])

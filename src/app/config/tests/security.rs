@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{Sources, needed, nothing};
+use super::{Sources, needed};
 use crate::net::sasl::{Hash, Sasl};
 use crate::tls::Pem;
 

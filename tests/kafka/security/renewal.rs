@@ -1,0 +1,145 @@
+//! Logins and certificates that end, and are renewed without a restart.
+
+use std::time::{Duration, Instant};
+
+use kafka_protocol::messages::MetadataRequest;
+use payment_notifier::cluster::Node;
+use payment_notifier::net::Security;
+use payment_notifier::net::sasl::{Hash, Login, Sasl};
+use payment_notifier::{Client, ClientConfig};
+
+use super::at;
+use crate::support::cluster::Cluster;
+use crate::support::runner::{Test, tests};
+use crate::support::stream::{delivered, payments};
+use crate::support::telegram::Telegram;
+use crate::support::tls::put_together;
+
+pub(crate) const TESTS: &[Test] = tests![
+    logins_are_renewed_on_the_same_connection(Kafka),
+    a_service_outlives_many_sessions(Kafka),
+    certificates_are_renewed_under_load(Kafka) within 240,
+];
+
+/// KIP-368: the broker closes a connection on which anything but a renewal comes later.
+async fn logins_are_renewed_on_the_same_connection() {
+    let cluster = Cluster::start(1, &[("connections.max.reauth.ms", "1500")]).await;
+    let login = Login {
+        username: "alice".to_owned(),
+        password: "alice-secret".into(),
+    };
+    for sasl in [
+        Sasl::Plain(login.clone()),
+        Sasl::Scram(Hash::Sha256, login.clone()),
+    ] {
+        let config = ClientConfig {
+            bootstrap_servers: vec![cluster.bootstrap_of("sasl").to_owned()],
+            security: Security {
+                tls: None,
+                sasl: Some(sasl),
+            },
+            ..ClientConfig::default()
+        };
+        let client = Client::connect(config).await.expect("a login");
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let channel = client.channel();
+        let connection = channel.connection(Node::Any, deadline).await;
+        let connection = connection.expect("a connection");
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(5) {
+            let request = MetadataRequest::default();
+            let asked = (0..3).map(|_| connection.call(&request, deadline));
+            for answer in futures_util::future::join_all(asked).await {
+                answer.expect("the login holds");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(connection.is_open());
+    }
+}
+
+/// The same for all connections of the service, long polls among them.
+async fn a_service_outlives_many_sessions() {
+    let cluster = Cluster::start(1, &[("connections.max.reauth.ms", "1000")]).await;
+    let telegram = Telegram::start().await;
+    let setup = at(&cluster, &telegram, "sasl")
+        .kafka("security.protocol", "SASL_PLAINTEXT")
+        .logged_in("SCRAM-SHA-512", "alice");
+    let mut notifier = setup.run();
+    cluster.wait_for_members(&setup.group, 1, 3).await;
+    let started = Instant::now();
+    let mut published = 0;
+    while started.elapsed() < Duration::from_secs(6) {
+        let next = payments(published..published + 3, 3);
+        cluster.produce(&setup.source, &next).await;
+        published += 3;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    telegram.wait_for_payments(0..published).await;
+    assert!(notifier.shut_down().await.success());
+    assert_eq!(delivered(&telegram.sent()).len(), published);
+    let log = notifier.log();
+    assert!(!log.iter().any(|line| line.contains("WARN")), "{log:#?}");
+    // A broker counts those who come too late.
+    let log = cluster.directory().join("node-1/broker.log");
+    let log = std::fs::read_to_string(log).expect("the broker logs");
+    assert!(
+        !log.to_lowercase().contains("failed re-authentication"),
+        "{log}"
+    );
+}
+
+/// Another authority takes over: first both are trusted, then brokers and clients get new
+/// certificates, then the old authority is trusted no more. The program runs on through it all.
+async fn certificates_are_renewed_under_load() {
+    const ROUND: usize = 60;
+    let cluster = Cluster::start(1, &[]).await;
+    let telegram = Telegram::start().await;
+    let ours = tempfile::tempdir().expect("a directory");
+    let [ca, certificate] = ["ca.pem", "client.pem"].map(|name| ours.path().join(name));
+    put_together(&ca, &["ca.pem"]);
+    put_together(&certificate, &["p256-key.pem", "client-p256.pem"]);
+    let text = |path: &std::path::Path| path.display().to_string();
+    let setup = at(&cluster, &telegram, "mtls")
+        .kafka("security.protocol", "SSL")
+        .kafka("ssl.ca.location", text(&ca))
+        .kafka("ssl.certificate.location", text(&certificate))
+        .kafka("ssl.key.location", text(&certificate));
+    let mut notifier = setup.run();
+    cluster.wait_for_members(&setup.group, 1, 3).await;
+
+    let theirs = cluster.directory().join("tls");
+    let steps: [(&[&str], &str, &str); 3] = [
+        (&["ca.pem", "other-ca.pem"], "server.pem", "client-p256.pem"),
+        (
+            &["ca.pem", "other-ca.pem"],
+            "other-server.pem",
+            "other-client.pem",
+        ),
+        (&["other-ca.pem"], "other-server.pem", "other-client.pem"),
+    ];
+    for (round, (trusted, server, client)) in (1..).zip(steps) {
+        let numbers = (round - 1) * ROUND..round * ROUND;
+        cluster.produce(&setup.source, &payments(numbers, 3)).await;
+        put_together(&ca, trusted);
+        put_together(&certificate, &["p256-key.pem", client]);
+        put_together(&theirs.join("trusted.pem"), trusted);
+        put_together(&theirs.join("server.pem"), &["p256-key.pem", server]);
+        // Some are sent already, others wait: the broker goes in between.
+        cluster.stop(1).await;
+        cluster.restart(1).await;
+        telegram.wait_for_payments(0..round * ROUND).await;
+    }
+    let total = 3 * ROUND;
+    cluster
+        .produce(&setup.source, &payments(total..total + 9, 3))
+        .await;
+    telegram.wait_for_payments(0..total + 9).await;
+    cluster
+        .wait_for_commits(&setup.group, &setup.source, total + 9)
+        .await;
+    assert!(notifier.shut_down().await.success());
+    // What was being sent while its partition was lost may have come twice, and nothing else.
+    let delivered = delivered(&telegram.sent());
+    assert!(delivered.len() <= total + 9 + 3 * 3, "{}", delivered.len());
+}
