@@ -4,22 +4,22 @@
 //! on the socket; its answer is read and thrown away. When one deadline passes the connection is
 //! closed, as answers come in order and nothing behind a late one can be told apart from it.
 
-use std::io;
+mod task;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::net::pipeline::Pipeline;
+use crate::net::connection::task::{Outgoing, Task};
 use crate::net::sasl::log_in;
 use crate::net::security::Security;
 use crate::net::session::{Session, Turn};
-use crate::net::tls;
 use crate::wire::ErrorCode;
 use crate::wire::frame;
 use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
@@ -27,14 +27,6 @@ use crate::{Error, ErrorKind};
 
 /// Requests that may wait for the socket before a further caller waits in line.
 const QUEUE: usize = 64;
-/// Requests that may wait for their answers; more stay in the queue.
-const MAX_UNDER_WAY: usize = 256;
-/// Bytes that may wait to be written before another request is taken from the queue.
-const MAX_UNWRITTEN_BYTES: usize = 1 << 20;
-/// How long a peer may take to let itself be told that the stream is closed.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Where the correlation id stands in a request frame: after length, API key and version.
-const CORRELATION_ID: std::ops::Range<usize> = 8..12;
 
 /// What a connection needs to know.
 #[derive(Clone, Debug)]
@@ -61,15 +53,6 @@ pub struct Connection {
     session: Option<Arc<Session>>,
 }
 
-#[derive(Debug)]
-struct Outgoing {
-    frame: BytesMut,
-    deadline: Instant,
-    reply: Reply,
-}
-
-type Reply = oneshot::Sender<Result<Bytes, Error>>;
-
 impl Connection {
     /// Takes over a connected stream, agrees on API versions with the broker and logs in; `peer`
     /// names it in errors. TLS is the stream's own business. Must be called on a tokio runtime.
@@ -93,17 +76,7 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
         let (requests, queue) = mpsc::channel(QUEUE);
-        let task = Task {
-            queue,
-            pipeline: Pipeline::default(),
-            input: BytesMut::new(),
-            output: BytesMut::new(),
-            peer: peer.clone(),
-            max_frame_bytes: config.max_frame_bytes,
-            max_idle: config.max_idle,
-            answered: 0,
-            unflushed: false,
-        };
+        let task = Task::new(queue, peer.clone(), config);
         tokio::spawn(task.run(stream));
         let mut connection = Self {
             requests,
@@ -337,173 +310,6 @@ impl Connection {
 fn api_key<R: Request>() -> Result<ApiKey, Error> {
     ApiKey::try_from(R::KEY)
         .map_err(|()| Error::new(ErrorKind::Usage, format!("there is no API {}", R::KEY)))
-}
-
-/// Owns the socket until it is closed.
-struct Task {
-    queue: mpsc::Receiver<Outgoing>,
-    pipeline: Pipeline<Reply>,
-    input: BytesMut,
-    output: BytesMut,
-    peer: Arc<str>,
-    max_frame_bytes: usize,
-    max_idle: Duration,
-    /// How many answers have come.
-    answered: u64,
-    /// Bytes were given to the stream that it may hold back: TLS does.
-    unflushed: bool,
-}
-
-impl Task {
-    async fn run<S: AsyncRead + AsyncWrite>(mut self, stream: S) {
-        let (mut reader, mut writer) = tokio::io::split(stream);
-        let end = self.serve(&mut reader, &mut writer).await;
-        self.queue.close();
-        let lost = match end {
-            Ok(()) => None,
-            Err(error) => {
-                tracing::debug!(peer = %self.peer, %error, "connection closed");
-                Some(error)
-            }
-        };
-        let now = Instant::now().into_std();
-        let peer = self.peer.clone();
-        let error = |late: bool| match &lost {
-            _ if late => Error::new(ErrorKind::Timeout, format!("{peer}: no answer in time")),
-            Some(error) => error.clone(),
-            None => Error::new(
-                ErrorKind::Closed,
-                format!("{peer}: the connection was closed"),
-            ),
-        };
-        for (reply, late) in self.pipeline.abandon(now) {
-            // Nobody waiting any more is fine.
-            let _ = reply.send(Err(error(late)));
-        }
-        while let Ok(waiting) = self.queue.try_recv() {
-            let _ = waiting.reply.send(Err(error(false)));
-        }
-        // Over TLS a close is a message, and a peer that reads nothing would hold it up for ever.
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, writer.shutdown()).await;
-    }
-
-    /// Moves bytes until all handles are gone (`Ok`) or the connection can't be used any more.
-    async fn serve(
-        &mut self,
-        reader: &mut (impl AsyncRead + Unpin),
-        writer: &mut (impl AsyncWrite + Unpin),
-    ) -> Result<(), Error> {
-        let mut idle_until = Instant::now() + self.max_idle;
-        loop {
-            let until = self
-                .pipeline
-                .next_deadline()
-                .map_or(idle_until, Instant::from_std);
-            tokio::select! {
-                read = reader.read_buf(&mut self.input) => {
-                    self.received(read)?;
-                }
-                written = write(writer, &mut self.output, &mut self.unflushed),
-                    if self.unflushed || self.output.has_remaining() =>
-                {
-                    written.map_err(|error| self.broken(error))?;
-                }
-                next = self.queue.recv(), if self.has_room() => match next {
-                    Some(outgoing) => self.accept(outgoing),
-                    None => return Ok(()),
-                },
-                () = tokio::time::sleep_until(until) => {
-                    let why = if self.pipeline.is_empty() { "idle" } else { "no answer in time" };
-                    return Err(self.error(why));
-                }
-            }
-            idle_until = Instant::now() + self.max_idle;
-        }
-    }
-
-    /// A peer that neither reads nor answers has callers wait, not the memory fill.
-    fn has_room(&self) -> bool {
-        self.output.len() < MAX_UNWRITTEN_BYTES && self.pipeline.len() < MAX_UNDER_WAY
-    }
-
-    fn accept(&mut self, mut outgoing: Outgoing) {
-        if outgoing.reply.is_closed() {
-            return;
-        }
-        let id = self
-            .pipeline
-            .begin(outgoing.deadline.into_std(), outgoing.reply);
-        outgoing.frame[CORRELATION_ID].copy_from_slice(&id.to_be_bytes());
-        if self.output.is_empty() {
-            self.output = outgoing.frame;
-        } else {
-            self.output.extend_from_slice(&outgoing.frame);
-        }
-    }
-
-    fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
-        if read.map_err(|error| self.broken(error))? == 0 {
-            return Err(self.closed());
-        }
-        while let Some(answer) = self.next_frame()? {
-            let Some(id) = answer.first_chunk::<4>() else {
-                return Err(self.protocol("an answer without a correlation id"));
-            };
-            let reply = self
-                .pipeline
-                .complete(i32::from_be_bytes(*id))
-                .map_err(|error| self.protocol(&error.to_string()))?;
-            let _ = reply.send(Ok(answer));
-            self.answered += 1;
-        }
-        Ok(())
-    }
-
-    /// A broker tells its versions to everyone, and then closes a connection that should have
-    /// begun with a login and did not.
-    fn closed(&self) -> Error {
-        let why = "the broker closed the connection";
-        if self.answered == 1 {
-            self.error(&format!(
-                "{why} at the first request (does the port want a login: security.protocol?)"
-            ))
-        } else {
-            self.error(why)
-        }
-    }
-
-    fn next_frame(&mut self) -> Result<Option<Bytes>, Error> {
-        frame::split(&mut self.input, self.max_frame_bytes)
-            .map_err(|error| Error::caused(ErrorKind::Protocol, self.peer.to_string(), error))
-    }
-
-    fn broken(&self, error: io::Error) -> Error {
-        tls::broken(&self.peer, error)
-    }
-
-    fn error(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Connection, format!("{}: {why}", self.peer))
-    }
-
-    fn protocol(&self, why: &str) -> Error {
-        Error::new(ErrorKind::Protocol, format!("{}: {why}", self.peer))
-    }
-}
-
-/// Gives the stream what is to be written; where that is all, has it pass on what it holds back.
-async fn write(
-    writer: &mut (impl AsyncWrite + Unpin),
-    output: &mut BytesMut,
-    unflushed: &mut bool,
-) -> io::Result<()> {
-    if output.has_remaining() {
-        writer.write_buf(output).await?;
-        *unflushed = true;
-    } else {
-        writer.flush().await?;
-        *unflushed = false;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

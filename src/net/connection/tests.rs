@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use futures_util::future::join_all;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest};
 use tokio::io::{DuplexStream, duplex};
 
+use super::task::MAX_UNDER_WAY;
 use super::*;
 use crate::net::testing::{Call, Reply, all_versions, serve};
 
