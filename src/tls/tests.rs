@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::secret::Secret;
 
@@ -151,5 +153,23 @@ fn text_will_do_with_and_without_its_line_breaks() {
             "{:?}",
             config.client_config().err()
         );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_answered(text in "(-----(BEGIN|END) (CERTIFICATE|PRIVATE KEY)-----|[A-Za-z0-9+/=\n -]{0,8}){0,8}") {
+        let pem = || Pem::Text(Secret::from(text.as_str()));
+        let config = TlsConfig {
+            trusted: Some(pem()),
+            identity: Some(Identity {
+                certificate: file("client-rsa.pem"),
+                key: pem(),
+            }),
+            check_name: true,
+        };
+        prop_assert!(config.client_config().is_err());
     }
 }

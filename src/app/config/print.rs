@@ -45,6 +45,8 @@ const INTRODUCTION: &str = "\
 #   payment-notifier run --set topics.source=payments
 #   NOTIFIER_TOPICS_SOURCE=payments (the table and the key, dots as underscores)
 #   source = \"payments\" under [topics] in this file
+# A systemd credential that is named as a key, such as kafka.sasl.password, goes before this file;
+# the file that properties_file names goes behind it.
 #
 # Durations have units: 500ms, 1s, 5m, 1h, 1m30s. Keys that end in `.ms` are whole milliseconds.
 ";

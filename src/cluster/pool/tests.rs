@@ -1,10 +1,16 @@
 //! The pool against peers on loopback.
 
 use futures_util::future::join_all;
-use kafka_protocol::messages::{ApiKey, FindCoordinatorRequest, FindCoordinatorResponse};
+use kafka_protocol::messages::{
+    ApiKey, FindCoordinatorRequest, FindCoordinatorResponse, SaslAuthenticateResponse,
+    SaslHandshakeResponse,
+};
 
 use super::*;
+use crate::net::Security;
+use crate::net::sasl::{Login, Sasl};
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata, until};
+use crate::wire::ErrorCode;
 
 fn config(bootstrap: &[SocketAddr]) -> ClientConfig {
     ClientConfig {
@@ -224,4 +230,48 @@ async fn the_last_clone_of_a_channel_closes_its_connections_and_no_others() {
     let request = FindCoordinatorRequest::default();
     kept.call(Node::Id(1), &request, soon()).await.unwrap();
     assert_eq!(peer.accepted(), 2);
+}
+
+/// A peer that takes PLAIN and refuses every password; and how often it did.
+async fn refusing() -> (Peer, Arc<AtomicUsize>) {
+    let logins = Arc::<AtomicUsize>::default();
+    let counted = logins.clone();
+    let peer = Peer::start(move |call, _| match call.api {
+        ApiKey::SaslHandshake => call.answer(&SaslHandshakeResponse::default()),
+        ApiKey::SaslAuthenticate => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let code = ErrorCode::SASL_AUTHENTICATION_FAILED.0;
+            call.answer(&SaslAuthenticateResponse::default().with_error_code(code))
+        }
+        _ => Reply::Close,
+    })
+    .await;
+    (peer, logins)
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_repeated_at_the_next_address_nor_by_other_channels() {
+    let (peer, logins) = refusing().await;
+    let login = Login {
+        username: "alice".to_owned(),
+        password: "wrong".into(),
+    };
+    let (pool, _known) = pool(ClientConfig {
+        reconnect_backoff_max: Duration::from_secs(3600),
+        security: Security {
+            tls: None,
+            sasl: Some(Sasl::Plain(login)),
+        },
+        ..config(&[peer.address; 3])
+    });
+    let first = pool.channel().connection(Node::Any, soon()).await;
+    assert_eq!(first.unwrap_err().kind(), ErrorKind::Authentication);
+    assert_eq!(logins.load(Ordering::SeqCst), 1);
+    let channels: Vec<_> = (0..9).map(|_| pool.channel()).collect();
+    let limit = Instant::now() + Duration::from_millis(100);
+    let tried = channels.iter().map(|it| it.connection(Node::Any, limit));
+    for tried in join_all(tried).await {
+        assert_eq!(tried.unwrap_err().kind(), ErrorKind::Authentication);
+    }
+    assert_eq!(logins.load(Ordering::SeqCst), 1);
 }
