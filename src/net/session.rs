@@ -20,8 +20,8 @@ const RENEW_AFTER: (f64, f64) = (0.85, 0.95);
 
 /// A session lasts no longer than this: every clock can be moved on by it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
-/// Nor shorter: between two renewals there is time for requests.
-const SHORTEST: Duration = Duration::from_millis(100);
+/// Brokers renew a login no more than once a second.
+const SHORTEST: Duration = Duration::from_millis(1_100);
 
 /// The session that a login began.
 #[derive(Debug)]
@@ -79,5 +79,5 @@ impl Session {
 fn renew_at(lifetime: Duration) -> Instant {
     let (least, most) = RENEW_AFTER;
     let part = least + (most - least) * fastrand::f64();
-    Instant::now() + lifetime.clamp(SHORTEST, LONGEST).mul_f64(part)
+    Instant::now() + lifetime.min(LONGEST).mul_f64(part).max(SHORTEST)
 }

@@ -1,6 +1,6 @@
 //! SASL: how a client says who it is.
 //!
-//! [`log_in`] is the conversation over a connection that is used for nothing else meanwhile:
+//! A login is a conversation over a connection that is used for nothing else meanwhile:
 //! `SaslHandshake` names the mechanism, `SaslAuthenticate` carries its messages. [`scram`] is
 //! pure.
 //!

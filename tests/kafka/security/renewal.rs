@@ -60,7 +60,7 @@ async fn logins_are_renewed_on_the_same_connection() {
 
 /// The same for all connections of the service, long polls among them.
 async fn a_service_outlives_many_sessions() {
-    let cluster = Cluster::start(1, &[("connections.max.reauth.ms", "1000")]).await;
+    let cluster = Cluster::start(1, &[("connections.max.reauth.ms", "1500")]).await;
     let telegram = Telegram::start().await;
     let setup = at(&cluster, &telegram, "sasl")
         .kafka("security.protocol", "SASL_PLAINTEXT")
@@ -69,7 +69,7 @@ async fn a_service_outlives_many_sessions() {
     cluster.wait_for_members(&setup.group, 1, 3).await;
     let started = Instant::now();
     let mut published = 0;
-    while started.elapsed() < Duration::from_secs(6) {
+    while started.elapsed() < Duration::from_secs(8) {
         let next = payments(published..published + 3, 3);
         cluster.produce(&setup.source, &next).await;
         published += 3;

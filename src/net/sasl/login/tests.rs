@@ -230,6 +230,20 @@ async fn a_login_is_renewed_before_it_ends_and_only_then() {
     }
 }
 
+/// Brokers refuse a second renewal within a second.
+#[tokio::test(start_paused = true)]
+async fn a_session_of_a_moment_is_not_renewed_all_the_time() {
+    let moment = |_: &[u8]| ok([]).with_session_lifetime_ms(1);
+    let (opened, heard) = connect(Sasl::Plain(login()), moment).await;
+    let connection = opened.unwrap();
+    let logins = || heard.lock().unwrap().len();
+    for (millis, expected) in [(1_000, 1), (200, 2), (1_000, 2), (200, 3)] {
+        tokio::time::advance(Duration::from_millis(millis)).await;
+        assert!(ask(&connection).await.is_ok());
+        assert_eq!(logins(), expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_whose_login_is_not_renewed_is_used_no_more() {
     let mut logins = 0;
