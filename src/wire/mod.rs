@@ -6,6 +6,7 @@ pub mod compression;
 pub mod error_code;
 pub mod frame;
 pub(crate) mod names;
+pub(crate) mod shape;
 pub mod versions;
 
 use std::fmt;

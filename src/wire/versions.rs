@@ -117,6 +117,7 @@ mod tests {
     use kafka_protocol::messages::api_versions_response::ApiVersion;
 
     use super::*;
+    use crate::wire::shape::{self, Refused};
 
     fn broker(ranges: &[(ApiKey, i16, i16)]) -> ApiVersions {
         let api_keys = ranges.iter().map(|&(api, min, max)| {
@@ -164,6 +165,14 @@ mod tests {
                 low <= high && known.min <= low && high <= known.max,
                 "{api:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_answer_to_whatever_is_spoken_can_be_checked() {
+        for &(api, low, _) in SPOKEN {
+            let checked = shape::check_response(api as i16, low, b"");
+            assert!(!matches!(checked, Err(Refused::Unknown(_))), "{api:?}");
         }
     }
 }

@@ -31,7 +31,7 @@ mod offset_for_leader_epoch;
 mod produce;
 mod sync_group;
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -39,7 +39,7 @@ use kafka_protocol::messages::{self, ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 
 use super::state::Shared;
-use crate::wire::ErrorCode;
+use crate::wire::{ErrorCode, shape};
 
 /// Who asks, whom, and how.
 #[derive(Debug)]
@@ -158,10 +158,12 @@ apis! {
 }
 
 fn decode<R: Request>(call: &Call<'_>, mut body: Bytes) -> io::Result<R> {
-    R::decode(&mut body, call.version).map_err(|error| {
+    let malformed = |error: &dyn fmt::Display| {
         let text = format!("{:?} version {}: {error}", call.api, call.version);
         io::Error::new(io::ErrorKind::InvalidData, text)
-    })
+    };
+    shape::check_request(R::KEY, call.version, &body).map_err(|error| malformed(&error))?;
+    R::decode(&mut body, call.version).map_err(|error| malformed(&error))
 }
 
 fn encode<T: Encodable>(call: &Call<'_>, reply: Reply<T>) -> io::Result<Reply<Bytes>> {
@@ -195,3 +197,6 @@ fn unsupported(call: &Call<'_>) -> io::Error {
 fn unencodable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,9 @@
 //! length i32 │ header │ body
 //! ```
 //!
-//! The message crate decodes the bodies and reserves memory for what an array's length claims, so
-//! the limit of [`split`] and a look at [`correlation_id`] come before [`decode_response`]: only
-//! an answer that was asked for is decoded.
+//! The message crate decodes the bodies and reserves memory for what an array's length claims:
+//! [`decode_response`] goes through an answer by its `shape` before, so that what
+//! the bytes can't hold is refused.
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +16,8 @@ use std::fmt;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+
+use super::shape;
 
 const LENGTH_BYTES: usize = 4;
 
@@ -91,7 +93,7 @@ pub fn correlation_id(frame: &[u8]) -> Result<i32, FrameError> {
 }
 
 /// Decodes the response to a request of type `R` that was sent in `version`. Byte fields, records
-/// among them, share the frame's memory.
+/// among them, share the frame's memory; all else takes memory in proportion to the frame's bytes.
 ///
 /// Bytes after the body are ignored, as Java's client does: whatever a broker appends to a version
 /// that it announced, what the version has is before it.
@@ -105,6 +107,7 @@ pub fn decode_response<R: Request>(
     version: i16,
 ) -> Result<R::Response, FrameError> {
     ResponseHeader::decode(&mut frame, R::Response::header_version(version)).map_err(malformed)?;
+    shape::check_response(R::KEY, version, &frame).map_err(malformed)?;
     R::Response::decode(&mut frame, version).map_err(malformed)
 }
 

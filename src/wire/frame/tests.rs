@@ -1,5 +1,6 @@
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse,
+    MetadataRequest,
 };
 use kafka_protocol::protocol::decode_request_header_from_buffer;
 use proptest::prelude::*;
@@ -68,6 +69,13 @@ fn a_response_that_is_cut_off_is_malformed() {
         assert!(matches!(error, FrameError::Malformed(_)), "{error}");
     }
     assert!(correlation_id(&frame[..3]).is_err());
+}
+
+#[test]
+fn an_array_that_the_frame_cant_hold_is_malformed() {
+    let frame = Bytes::from_static(b"\0\0\0\x4d\0\0\0\0\0\x7f\xff\xff\xff\x0f\0\0\0\0\0\0\0\0");
+    let error = decode_response::<MetadataRequest>(frame, 12).unwrap_err();
+    assert!(error.to_string().contains("elements of brokers"), "{error}");
 }
 
 #[test]
@@ -143,7 +151,8 @@ proptest! {
 
     #[test]
     fn random_responses_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        // A message without arrays: an array's length would be believed.
-        let _ = decode_response::<HeartbeatRequest>(Bytes::from(bytes), 4);
+        let bytes = Bytes::from(bytes);
+        let _ = decode_response::<MetadataRequest>(bytes.clone(), 8);
+        let _ = decode_response::<MetadataRequest>(bytes, 12);
     }
 }
