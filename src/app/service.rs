@@ -16,6 +16,7 @@ use crate::producer::{Producer, ProducerConfig};
 use crate::sink::Sink;
 use crate::sink::telegram::{Telegram, TelegramConfig};
 use crate::wire::ErrorCode;
+use crate::wire::compression::GzipLevel;
 use crate::{Error, ErrorKind, group};
 
 /// Kafka's default of `max.message.bytes`.
@@ -172,6 +173,8 @@ pub(super) fn producer_config(kafka: &KafkaConfig) -> ProducerConfig {
         delivery_timeout: kafka.delivery_timeout,
         retry_backoff: kafka.retry_backoff,
         retry_backoff_max: kafka.retry_backoff_max,
+        compression: kafka.compression_type,
+        gzip_level: GzipLevel::new(kafka.compression_gzip_level),
         ..ProducerConfig::default()
     }
 }
@@ -234,6 +237,7 @@ fn consumer_config(kafka: &KafkaConfig) -> ConsumerConfig {
         fetch_max_wait: kafka.fetch_max_wait,
         fetch_max_bytes: kafka.fetch_max_bytes,
         max_partition_fetch_bytes: kafka.max_partition_fetch_bytes,
+        max_decompressed_bytes: kafka.max_decompressed_bytes,
         ..ConsumerConfig::default()
     }
 }

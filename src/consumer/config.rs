@@ -54,7 +54,9 @@ pub struct ConsumerConfig {
     pub max_partition_fetch_bytes: i32,
     /// `max.poll.records`: the most records handed out at once.
     pub max_poll_records: usize,
-    /// The most that one compressed batch may become when decompressed.
+    /// `max.decompressed.bytes` (a name of ours): the most that one compressed batch may become,
+    /// and about the most that those of one answer may become together. A larger batch stops its
+    /// partition.
     pub max_decompressed_bytes: usize,
 }
 

@@ -44,7 +44,15 @@ pub(super) struct PartitionAnswer {
     pub(super) asked_offset: i64,
     pub(super) records: FetchedRecords,
     /// What could not be read, after the records that could.
-    pub(super) unreadable: Option<BatchError>,
+    pub(super) unreadable: Option<Unreadable>,
+}
+
+/// A batch that can't be read.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) error: BatchError,
+    /// The offset after it, where that much of it can be trusted.
+    pub(super) next_offset: Option<i64>,
 }
 
 /// Sends a fetch and reads its answer.
@@ -238,13 +246,15 @@ fn wanted_batch(
     batch: Result<RecordBatch, BatchError>,
     asked_offset: i64,
     max_bytes: usize,
-) -> Result<(i64, Option<Records>), BatchError> {
-    let batch = batch?;
+) -> Result<(i64, Option<Records>), Unreadable> {
+    let unreadable = |next_offset| move |error| Unreadable { error, next_offset };
+    let batch = batch.map_err(unreadable(None))?;
     let end = batch.header.next_offset();
     if end <= asked_offset || batch.header.attributes.is_control() {
         return Ok((end, None));
     }
-    Ok((end, Some(batch.decode(max_bytes)?)))
+    let records = batch.decode(max_bytes).map_err(unreadable(Some(end)))?;
+    Ok((end, Some(records)))
 }
 
 #[cfg(test)]

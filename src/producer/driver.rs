@@ -1,16 +1,14 @@
 //! The producer's task: does what the machine asks for.
 
+mod produce;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
-    InitProducerIdRequest, ProduceRequest, ProduceResponse, ProducerId,
-};
+use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -20,11 +18,10 @@ use crate::producer::{
     Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, ProducerMachine,
     RequestFailure, RequestId, SendRefused, StickyPartitioner, partition_for_key,
 };
-use crate::wire::batch::{BatchBuilder, BatchError, RecordBody};
-use crate::wire::compression::Compression;
-use crate::wire::names::topic_name;
+use crate::wire::batch::RecordBody;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
+use produce::{Encoding, produce};
 
 /// What the application asks of the driver.
 pub(super) enum Command {
@@ -51,6 +48,7 @@ enum Done {
 
 pub(super) struct Driver {
     client: Client,
+    encoding: Encoding,
     machine: ProducerMachine,
     sticky: StickyPartitioner,
     commands: mpsc::Receiver<Command>,
@@ -74,6 +72,10 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         Self {
+            encoding: Encoding {
+                codec: config.compression,
+                gzip_level: config.gzip_level,
+            },
             sticky: StickyPartitioner::new(config.batch_bytes, fastrand::u64(..)),
             machine: ProducerMachine::new(config, fastrand::u64(..), now()),
             metadata: client.watch_metadata(),
@@ -237,9 +239,10 @@ impl Driver {
 
     fn produce(&mut self, request: RequestId, node: i32, batches: Vec<BatchOut>) {
         let channel = self.channel.clone();
-        let timeout = self.client.config().request_timeout;
+        let (encoding, timeout) = (self.encoding, self.client.config().request_timeout);
         self.under_way.push(Box::pin(async move {
-            Done::Produced(request, produce(&channel, node, batches, timeout).await)
+            let answer = produce(&channel, node, batches, encoding, timeout).await;
+            Done::Produced(request, answer)
         }));
     }
 
@@ -262,82 +265,6 @@ impl Driver {
         let metadata = self.metadata.borrow_and_update().clone();
         self.machine.handle_leaders(|tp| metadata.leader(tp), now());
     }
-}
-
-/// Sends one produce request and reads its answer.
-async fn produce(
-    channel: &Channel,
-    node: i32,
-    batches: Vec<BatchOut>,
-    timeout: Duration,
-) -> Result<Vec<PartitionAnswer>, RequestFailure> {
-    let deadline = Instant::now() + timeout;
-    let connection = channel
-        .connection(Node::Id(node), deadline)
-        .await
-        .map_err(|error| {
-            tracing::debug!(node, %error, "produce request not sent");
-            RequestFailure::NotSent
-        })?;
-    let request = request(&batches, timeout).map_err(|error| {
-        tracing::error!(node, %error, "a batch could not be encoded");
-        RequestFailure::NotSent
-    })?;
-    let answer = connection.call(&request, deadline).await.map_err(|error| {
-        tracing::debug!(node, %error, "produce request failed");
-        match error.kind() {
-            ErrorKind::Timeout => RequestFailure::TimedOut,
-            ErrorKind::Protocol => RequestFailure::BadAnswer,
-            ErrorKind::Usage | ErrorKind::Unsupported => RequestFailure::NotSent,
-            _ => RequestFailure::Disconnected,
-        }
-    })?;
-    Ok(read(answer))
-}
-
-fn request(batches: &[BatchOut], timeout: Duration) -> Result<ProduceRequest, BatchError> {
-    let mut topics: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
-    for batch in batches {
-        let mut builder = BatchBuilder::new(Compression::None);
-        for record in &*batch.records {
-            builder.push(record.timestamp, &record.body);
-        }
-        let data = PartitionProduceData::default()
-            .with_index(batch.partition.partition)
-            .with_records(Some(builder.build(batch.stamp, false)?));
-        topics.entry(&batch.partition.topic).or_default().push(data);
-    }
-    let topics = topics.into_iter().map(|(topic, partitions)| {
-        TopicProduceData::default()
-            .with_name(topic_name(topic))
-            .with_partition_data(partitions)
-    });
-    Ok(ProduceRequest::default()
-        .with_acks(-1)
-        .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
-        .with_topic_data(topics.collect()))
-}
-
-fn read(answer: ProduceResponse) -> Vec<PartitionAnswer> {
-    let mut answers = Vec::new();
-    for topic in answer.responses {
-        let name: Arc<str> = Arc::from(topic.name.as_str());
-        for told in topic.partition_responses {
-            let record_errors = told.record_errors.into_iter().map(|error| {
-                let why = error.batch_index_error_message.map(|text| text.to_string());
-                (error.batch_index, why)
-            });
-            answers.push(PartitionAnswer {
-                partition: TopicPartition::new(name.clone(), told.index),
-                code: ErrorCode(told.error_code),
-                base_offset: told.base_offset,
-                log_append_time: told.log_append_time_ms,
-                record_errors: record_errors.collect(),
-                message: told.error_message.map(|text| text.to_string()),
-            });
-        }
-    }
-    answers
 }
 
 fn no_producer_id(code: Option<ErrorCode>, why: &dyn std::fmt::Display) -> ProduceFailure {

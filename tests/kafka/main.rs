@@ -13,6 +13,7 @@
 mod bad_input;
 mod cli;
 mod clients;
+mod codecs;
 mod conformance;
 mod drain;
 mod faults;
@@ -56,5 +57,6 @@ fn main() -> ExitCode {
         security::TESTS,
         security::refusals::TESTS,
         security::renewal::TESTS,
+        codecs::TESTS,
     ])
 }

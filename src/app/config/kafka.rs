@@ -8,6 +8,7 @@ use super::kind::{Caseless, Choice, File, Hidden, List, Optional, Text, millis, 
 use super::reader::Reader;
 use super::table::{Fallback, Key, Table, table};
 use crate::secret::Secret;
+use crate::wire::compression::Compression;
 
 /// How a group's partitions are divided among its members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +65,14 @@ const MECHANISMS: Choice<Mechanism> = Choice(&[
     ("SCRAM-SHA-256", Mechanism::ScramSha256),
     ("SCRAM-SHA-512", Mechanism::ScramSha512),
     ("OAUTHBEARER", Mechanism::OauthBearer),
+]);
+
+const CODECS: Choice<Compression> = Choice(&[
+    ("none", Compression::None),
+    ("gzip", Compression::Gzip),
+    ("snappy", Compression::Snappy),
+    ("lz4", Compression::Lz4),
+    ("zstd", Compression::Zstd),
 ]);
 
 const MAX_BYTES: i64 = i32::MAX as i64;
@@ -174,12 +183,22 @@ table! {
         "fetch.max.bytes" => fetch_max_bytes: i32 = whole(1, MAX_BYTES), default "8388608";
         /// The most that one fetch brings of one partition, in bytes.
         "max.partition.fetch.bytes" => max_partition_fetch_bytes: i32 = whole(1, MAX_BYTES), default "1048576";
+        /// The most that one compressed batch may become, in bytes; no other client has a name
+        /// for it. A larger one stops its partition, with an error that names it: it may be
+        /// made to fill the memory. All the batches of one fetch become twice this at most.
+        "max.decompressed.bytes" => max_decompressed_bytes: usize = whole(1_000, MAX_BYTES), default "67108864";
         /// How long a record waits for others to be sent with, in milliseconds.
         "linger.ms" => linger: Duration = millis(0), default "5";
         /// The size at which a batch is sent without waiting, in bytes.
         "batch.size" => batch_size: usize = whole(1, MAX_BYTES), default "16384";
         /// The largest request the producer sends, in bytes; so no record can be larger.
         "max.request.size" => max_request_size: usize = whole(1_000, MAX_BYTES), default "1048576";
+        /// How the batches that the producer sends are compressed: `none`, `gzip`, `snappy`,
+        /// `lz4` or `zstd`. All of them are read, whatever is set here.
+        "compression.type" => compression_type: Compression = CODECS, default "none";
+        /// How hard gzip tries, from 1 (fast) to 9 (small). Kafka's default, -1, is 6. The other
+        /// codecs have no levels here.
+        "compression.gzip.level" => compression_gzip_level: u8 = whole(1, 9), default "6";
         /// After this time a record that no broker took is given up, in milliseconds.
         "delivery.timeout.ms" => delivery_timeout: Duration = millis(1), default "120000";
     }

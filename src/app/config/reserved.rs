@@ -17,7 +17,7 @@ const IN_FILE: Reason = Reason::Says(
 const NOT_YET: Reason = Reason::Says("it is not supported yet");
 
 /// The names with underscores, as in variables; one that ends in `_` stands for all that begin so.
-const RESERVED: [(&str, Reason); 18] = [
+const RESERVED: [(&str, Reason); 17] = [
     ("sasl_jaas_config", IN_FILE),
     ("sasl_kerberos_", Reason::Says("Kerberos is not supported")),
     ("sasl_mechanisms", Reason::Is("kafka.sasl.mechanism")),
@@ -39,7 +39,6 @@ const RESERVED: [(&str, Reason); 18] = [
         Reason::Says("it follows from what is set"),
     ),
     ("isolation_level", NOT_YET),
-    ("compression_type", NOT_YET),
     ("acks", Reason::Says("it is always `all`")),
     ("enable_idempotence", Reason::Says("it is always `true`")),
     (

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::{Done, Driver, backoff, code_may_pass};
 use crate::consumer::Event;
 use crate::consumer::budget::{Room, share};
-use crate::consumer::fetch::{self, FetchAnswer, PartitionAnswer, Wanted};
+use crate::consumer::fetch::{self, FetchAnswer, PartitionAnswer, Unreadable, Wanted};
 use crate::consumer::session::{FetchPosition, FetchSession};
-use crate::wire::ErrorCode;
+use crate::wire::batch::BatchError;
+use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
 /// How long a partition whose records can't be read rests before it is fetched again.
@@ -183,11 +184,10 @@ impl Driver {
         answer.records.enter(&self.ledger);
         self.positions
             .fetched(stamp, asked, answer.records, high_watermark);
-        if let Some(error) = answer.unreadable {
+        if let Some(unreadable) = answer.unreadable {
             let later = (Instant::now() + UNREADABLE_PAUSE).into_std();
             self.positions.hold(&tp, |_| later);
-            let text = format!("{tp}: the records from offset {stuck_at} on can't be read");
-            let error = Error::caused(ErrorKind::Protocol, text, error);
+            let error = stopped(&tp, stuck_at, &unreadable);
             let told = |event: &Event| matches!(event, Event::PartitionFailed(it, _) if *it == tp);
             if !self.told.waiting().any(told) {
                 self.told.announce(Event::PartitionFailed(tp, error));
@@ -199,6 +199,25 @@ impl Driver {
 /// Settings are checked to be at least 1.
 fn size(bytes: i32) -> usize {
     usize::try_from(bytes).unwrap_or(0)
+}
+
+/// Says where a partition stopped and why, and what can be done about it.
+fn stopped(tp: &TopicPartition, offset: i64, unreadable: &Unreadable) -> Error {
+    let why = &unreadable.error;
+    let mut text = format!("{tp}: the records from offset {offset} on can't be read: {why}");
+    let mut ways = Vec::new();
+    if matches!(why, BatchError::TooLarge { .. }) {
+        ways.push("raise max.decompressed.bytes".to_owned());
+    }
+    if let Some(next) = unreadable.next_offset {
+        ways.push(format!(
+            "move the group to offset {next} to go on without them"
+        ));
+    }
+    if !ways.is_empty() {
+        text = format!("{text} ({})", ways.join(", or "));
+    }
+    Error::new(ErrorKind::Protocol, text)
 }
 
 fn ends_session(code: ErrorCode) -> bool {

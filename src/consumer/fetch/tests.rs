@@ -3,7 +3,7 @@ use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
 use super::*;
 use crate::consumer::testing::{batch, tp, wire};
 use crate::wire::batch::Attributes;
-use crate::wire::compression::{self, Compression};
+use crate::wire::compression::{self, Compression, GzipLevel};
 
 fn answer(partitions: Vec<(i32, Bytes)>) -> FetchResponse {
     let partitions = partitions.into_iter().map(|(index, records)| {
@@ -84,7 +84,7 @@ fn what_an_answer_may_become_is_bounded() {
     let large = |base| {
         let mut large = batch(base, 0, &[0]);
         let zeros = vec![0; 8_000];
-        large.records = compression::compress(Compression::Gzip, &zeros)
+        large.records = compression::compress(Compression::Gzip, GzipLevel::default(), &zeros)
             .unwrap()
             .into();
         large.header.attributes = Attributes::new(Compression::Gzip, false);

@@ -1,13 +1,16 @@
 //! The producer's task against a scripted broker.
 
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
-use kafka_protocol::messages::{ApiKey, InitProducerIdResponse};
+use kafka_protocol::messages::{ApiKey, InitProducerIdResponse, ProduceRequest, ProduceResponse};
+
+use std::time::Duration;
 
 use super::*;
 use crate::cluster::ClientConfig;
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
 use crate::producer::{Delivery, Producer, ProducerRecord};
 use crate::wire::batch::Batches;
+use crate::wire::compression::{Compression, GzipLevel};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -182,6 +185,40 @@ async fn what_was_sent_is_sent_after_the_last_handle_is_gone() {
     assert_eq!(ended(delivery).await.unwrap().offset, 0);
 }
 
+/// Small batches are compressed on the spot, large ones elsewhere.
+#[tokio::test]
+async fn batches_are_compressed_as_configured() {
+    for codec in Compression::ALL {
+        for bytes in [1_000, 500_000] {
+            let (sent, mut written) = mpsc::channel(1);
+            let mut log = Log::default();
+            let peer = broker(move |call| {
+                let answer = call.answer(&log.append(call));
+                let mut request = call.read::<ProduceRequest>();
+                let data = request.topic_data.remove(0).partition_data.remove(0);
+                sent.try_send(data.records.unwrap()).unwrap();
+                answer
+            })
+            .await;
+            let compressing = ProducerConfig {
+                compression: codec,
+                ..config()
+            };
+            let producer = producer(&peer, compressing).await;
+            let value = vec![b'v'; bytes];
+            let record = ProducerRecord::new("t", None, Some(&value));
+            ended(producer.send(record).await.unwrap()).await.unwrap();
+            let batch = written.recv().await.unwrap();
+            assert!(codec == Compression::None || batch.len() < bytes, "{codec}");
+            let batch = Batches::new(batch).next().unwrap().unwrap();
+            assert_eq!(batch.header.attributes.codec(), Ok(codec));
+            let records = batch.decode(1 << 20).unwrap();
+            let record = records.cursor().next(&records).unwrap().unwrap();
+            assert_eq!(record.value(), Some(&value[..]), "{codec}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_can_not_be_is_refused_at_once() {
     let peer = broker(|_| Reply::Close).await;
@@ -233,7 +270,11 @@ async fn a_request_that_was_never_sent_is_told_from_one_that_may_have_been() {
     let client = producer(&peer, config()).await.client;
     let sent = async |node| {
         let timeout = Duration::from_secs(5);
-        produce(&client.channel(), node, Vec::new(), timeout).await
+        let encoding = Encoding {
+            codec: Compression::None,
+            gzip_level: GzipLevel::default(),
+        };
+        produce(&client.channel(), node, Vec::new(), encoding, timeout).await
     };
     assert_eq!(sent(1).await, Err(RequestFailure::Disconnected));
     assert_eq!(sent(2).await, Err(RequestFailure::NotSent));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::batch::{ProducerStamp, RecordBody};
+use crate::wire::compression::{Compression, GzipLevel};
 use crate::wire::{ErrorCode, TopicPartition};
 
 /// What a [`ProducerMachine`](super::ProducerMachine) is set up with.
@@ -24,6 +25,10 @@ pub struct ProducerConfig {
     pub retry_backoff: Duration,
     /// The longest such wait (`retry.backoff.max.ms`).
     pub retry_backoff_max: Duration,
+    /// How batches are compressed (`compression.type`). Their sizes are counted before that.
+    pub compression: Compression,
+    /// How hard gzip tries (`compression.gzip.level`).
+    pub gzip_level: GzipLevel,
 }
 
 /// Kafka's own defaults (those of 4.0).
@@ -37,6 +42,8 @@ impl Default for ProducerConfig {
             delivery_timeout: Duration::from_secs(120),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            compression: Compression::None,
+            gzip_level: GzipLevel::default(),
         }
     }
 }

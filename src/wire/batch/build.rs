@@ -8,7 +8,7 @@ use super::varint;
 use super::{
     Attributes, BatchError, BatchHeader, Batches, HEADER_BYTES, ProducerStamp, RecordBody,
 };
-use crate::wire::compression::{self, Compression};
+use crate::wire::compression::{self, Compression, GzipLevel};
 
 /// Joins record bodies to a batch.
 ///
@@ -17,6 +17,7 @@ use crate::wire::compression::{self, Compression};
 #[derive(Clone)]
 pub struct BatchBuilder {
     codec: Compression,
+    gzip_level: GzipLevel,
     /// Room for the header, then the records.
     batch: Vec<u8>,
     count: usize,
@@ -29,11 +30,18 @@ impl BatchBuilder {
     pub fn new(codec: Compression) -> Self {
         Self {
             codec,
+            gzip_level: GzipLevel::default(),
             batch: vec![0; HEADER_BYTES],
             count: 0,
             base_timestamp: -1,
             max_timestamp: -1,
         }
+    }
+
+    /// Compresses at this level, where the codec is gzip.
+    #[must_use]
+    pub fn with_gzip_level(self, gzip_level: GzipLevel) -> Self {
+        Self { gzip_level, ..self }
     }
 
     /// True where the batch with this record too would take at most `max_bytes` uncompressed.
@@ -105,7 +113,8 @@ impl BatchBuilder {
             record_count,
         };
         if self.codec != Compression::None {
-            let compressed = compression::compress(self.codec, &self.batch[HEADER_BYTES..])?;
+            let records = &self.batch[HEADER_BYTES..];
+            let compressed = compression::compress(self.codec, self.gzip_level, records)?;
             self.batch.truncate(HEADER_BYTES);
             self.batch.extend_from_slice(&compressed);
         }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{Compression, CompressionError, Output};
+use super::{Compression, CompressionError, GzipLevel, Output};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -21,8 +21,9 @@ pub(super) fn decompress(data: &[u8], out: &mut Output) -> Result<(), Compressio
     }
 }
 
-pub(super) fn compress(data: &[u8]) -> Result<Vec<u8>, CompressionError> {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+pub(super) fn compress(level: GzipLevel, data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    let level = flate2::Compression::new(level.0.into());
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(data).map_err(failed)?;
     encoder.finish().map_err(failed)
 }

@@ -82,6 +82,30 @@ impl FromStr for Compression {
     }
 }
 
+/// How hard gzip tries (KIP-390). It is the one codec that writes at several levels here: those of
+/// pure Rust write LZ4 and Zstandard at their fastest, and snappy has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GzipLevel(u8);
+
+impl GzipLevel {
+    /// The least time.
+    pub const FASTEST: Self = Self(1);
+    /// The fewest bytes.
+    pub const SMALLEST: Self = Self(9);
+
+    /// A level from 1 to 9; what lies beyond is the nearest of them.
+    pub fn new(level: u8) -> Self {
+        Self(level).clamp(Self::FASTEST, Self::SMALLEST)
+    }
+}
+
+/// Level 6, as of gzip itself.
+impl Default for GzipLevel {
+    fn default() -> Self {
+        Self(6)
+    }
+}
+
 /// Decompresses all of `data` into one buffer of at most `limit` bytes.
 ///
 /// # Errors
@@ -109,10 +133,14 @@ pub fn decompress(
 /// # Errors
 ///
 /// [`CompressionError::Codec`] where the codec's library fails; none is known to.
-pub fn compress(codec: Compression, data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+pub fn compress(
+    codec: Compression,
+    level: GzipLevel,
+    data: &[u8],
+) -> Result<Vec<u8>, CompressionError> {
     match codec {
         Compression::None => Ok(data.to_vec()),
-        Compression::Gzip => gzip::compress(data),
+        Compression::Gzip => gzip::compress(level, data),
         Compression::Snappy => snappy::compress(data),
         Compression::Lz4 => lz4::compress(data),
         Compression::Zstd => Ok(zstd::compress(data)),

@@ -2,6 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// At the default level.
+fn compress(codec: Compression, data: &[u8]) -> Result<Vec<u8>, CompressionError> {
+    super::compress(codec, GzipLevel::default(), data)
+}
+
 const MIB: usize = 1 << 20;
 
 fn codecs() -> impl Strategy<Value = Compression> {
@@ -75,6 +80,23 @@ fn repetition_is_made_smaller() {
         let len = compress(*codec, &lines(MIB)).unwrap().len();
         assert!(len < MIB / 2, "{codec} {len}");
     }
+}
+
+#[test]
+fn gzip_writes_at_every_level() {
+    let data = lines(MIB);
+    let sizes: Vec<_> = (1..=9)
+        .map(|level| {
+            let compressed = super::compress(Compression::Gzip, GzipLevel::new(level), &data);
+            let compressed = compressed.unwrap();
+            let back = decompress(Compression::Gzip, &compressed, MIB);
+            assert!(back.as_deref() == Ok(&data), "level {level}");
+            compressed.len()
+        })
+        .collect();
+    assert!(sizes[8] < sizes[0], "{sizes:?}");
+    assert_eq!(GzipLevel::new(0), GzipLevel::FASTEST);
+    assert_eq!(GzipLevel::new(200), GzipLevel::SMALLEST);
 }
 
 #[test]

@@ -88,7 +88,6 @@ fn properties_of_kafka_that_cannot_be_set_are_explained() {
             "TLS 1.2 and 1.3 are used, with safe ciphers alone",
         ),
         ("isolation.level", not_yet),
-        ("compression.type", not_yet),
         ("acks", "it is always `all`"),
         ("enable.idempotence", "it is always `true`"),
         (

@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{ApiKey, FetchResponse};
 
 use super::broker::{Brokers, offset_fetch};
 use super::*;
 use crate::consumer::FetchedRecords;
+use crate::consumer::testing::{batch, wire};
 use crate::net::testing;
 use crate::wire::ErrorCode;
+use crate::wire::batch::Attributes;
+use crate::wire::compression::{self, Compression, GzipLevel};
+use crate::wire::names::topic_name;
 
 fn all(partition: i32, offsets: std::ops::Range<i64>) -> Vec<(i32, i64)> {
     offsets.map(|offset| (partition, offset)).collect()
@@ -118,6 +123,50 @@ async fn a_partition_that_holds_the_budget_starves_no_other() {
         read_to_end(&mut consumer, &[other]).await,
         all(other, 0..100)
     );
+}
+
+/// A batch that becomes too large stops its partition: nothing of it is skipped, and whoever
+/// looks into it is told where and what to do.
+#[tokio::test]
+async fn a_decompression_bomb_stops_its_partition_with_advice() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 9;
+    brokers.hook(move |call| {
+        (call.api == ApiKey::Fetch).then(|| {
+            let mut bomb = batch(2, 5, &[0]);
+            let zeros = vec![0; 1 << 20];
+            let compressed = compression::compress(Compression::Zstd, GzipLevel::default(), &zeros);
+            bomb.records = compressed.unwrap().into();
+            bomb.header.attributes = Attributes::new(Compression::Zstd, false);
+            let data = PartitionData::default()
+                .with_high_watermark(9)
+                .with_records(Some(wire(&[batch(0, 1, &[0, 1]), bomb])));
+            let topic = FetchableTopicResponse::default().with_topic(topic_name("t"));
+            let topics = vec![topic.with_partitions(vec![data])];
+            call.answer(&FetchResponse::default().with_responses(topics))
+        })
+    });
+    let small = ConsumerConfig {
+        max_decompressed_bytes: 10_000,
+        ..config()
+    };
+    let mut consumer = joined(&brokers, small).await;
+    let failed = until(&mut consumer, |it| matches!(it, Event::PartitionFailed(..))).await;
+    let Event::PartitionFailed(failed, error) = failed else {
+        unreachable!()
+    };
+    assert_eq!((failed, error.kind()), (tp(0), crate::ErrorKind::Protocol));
+    assert_eq!(
+        error.to_string(),
+        "t-0: the records from offset 2 on can't be read: the record batch is larger than 10000 \
+         bytes (raise max.decompressed.bytes, or move the group to offset 8 to go on without them)"
+    );
+    // What comes before it is there to be handled.
+    let records = until(&mut consumer, |it| matches!(it, Event::Records(_))).await;
+    let Event::Records(records) = records else {
+        unreachable!()
+    };
+    assert_eq!((records.len(), records.next_offset()), (2, 2));
 }
 
 #[tokio::test]

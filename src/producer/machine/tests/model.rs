@@ -33,6 +33,7 @@ impl World {
             delivery_timeout: Duration::from_secs(2),
             retry_backoff: Duration::from_millis(50),
             retry_backoff_max: Duration::from_millis(400),
+            ..ProducerConfig::default()
         });
         bench.machine = ProducerMachine::new(bench.machine.config, seed, bench.now);
         Self {

@@ -1,0 +1,123 @@
+//! One produce request, from batches to answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use tokio::time::Instant;
+
+use crate::ErrorKind;
+use crate::cluster::{Channel, Node};
+use crate::producer::{BatchOut, PartitionAnswer, RequestFailure};
+use crate::wire::batch::{BatchBuilder, BatchError};
+use crate::wire::compression::{Compression, GzipLevel};
+use crate::wire::names::topic_name;
+use crate::wire::{ErrorCode, TopicPartition};
+
+/// Requests from this size on are compressed on the blocking pool, so that neither heartbeats nor
+/// other requests wait for them.
+const LONG_COMPRESSION_BYTES: usize = 128 << 10;
+
+/// How batches become bytes. A batch that is sent again becomes the same ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Encoding {
+    pub(super) codec: Compression,
+    pub(super) gzip_level: GzipLevel,
+}
+
+/// Sends one produce request and reads its answer.
+pub(super) async fn produce(
+    channel: &Channel,
+    node: i32,
+    batches: Vec<BatchOut>,
+    encoding: Encoding,
+    timeout: Duration,
+) -> Result<Vec<PartitionAnswer>, RequestFailure> {
+    let deadline = Instant::now() + timeout;
+    let connection = channel
+        .connection(Node::Id(node), deadline)
+        .await
+        .map_err(|error| {
+            tracing::debug!(node, %error, "produce request not sent");
+            RequestFailure::NotSent
+        })?;
+    let request = encoded(batches, encoding, timeout).await.map_err(|error| {
+        tracing::error!(node, %error, "a batch could not be encoded");
+        RequestFailure::NotSent
+    })?;
+    let answer = connection.call(&request, deadline).await.map_err(|error| {
+        tracing::debug!(node, %error, "produce request failed");
+        match error.kind() {
+            ErrorKind::Timeout => RequestFailure::TimedOut,
+            ErrorKind::Protocol => RequestFailure::BadAnswer,
+            ErrorKind::Usage | ErrorKind::Unsupported => RequestFailure::NotSent,
+            _ => RequestFailure::Disconnected,
+        }
+    })?;
+    Ok(read(answer))
+}
+
+async fn encoded(
+    batches: Vec<BatchOut>,
+    encoding: Encoding,
+    timeout: Duration,
+) -> Result<ProduceRequest, Box<dyn std::error::Error + Send + Sync>> {
+    let records = batches.iter().flat_map(|batch| &*batch.records);
+    let bytes: usize = records.map(|record| record.body.encoded_len()).sum();
+    if encoding.codec == Compression::None || bytes < LONG_COMPRESSION_BYTES {
+        return Ok(request(&batches, encoding, timeout)?);
+    }
+    let compressing = move || request(&batches, encoding, timeout);
+    Ok(tokio::task::spawn_blocking(compressing).await??)
+}
+
+fn request(
+    batches: &[BatchOut],
+    encoding: Encoding,
+    timeout: Duration,
+) -> Result<ProduceRequest, BatchError> {
+    let mut topics: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
+    for batch in batches {
+        let mut builder = BatchBuilder::new(encoding.codec).with_gzip_level(encoding.gzip_level);
+        for record in &*batch.records {
+            builder.push(record.timestamp, &record.body);
+        }
+        let data = PartitionProduceData::default()
+            .with_index(batch.partition.partition)
+            .with_records(Some(builder.build(batch.stamp, false)?));
+        topics.entry(&batch.partition.topic).or_default().push(data);
+    }
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        TopicProduceData::default()
+            .with_name(topic_name(topic))
+            .with_partition_data(partitions)
+    });
+    Ok(ProduceRequest::default()
+        .with_acks(-1)
+        .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
+        .with_topic_data(topics.collect()))
+}
+
+fn read(answer: ProduceResponse) -> Vec<PartitionAnswer> {
+    let mut answers = Vec::new();
+    for topic in answer.responses {
+        let name: Arc<str> = Arc::from(topic.name.as_str());
+        for told in topic.partition_responses {
+            let record_errors = told.record_errors.into_iter().map(|error| {
+                let why = error.batch_index_error_message.map(|text| text.to_string());
+                (error.batch_index, why)
+            });
+            answers.push(PartitionAnswer {
+                partition: TopicPartition::new(name.clone(), told.index),
+                code: ErrorCode(told.error_code),
+                base_offset: told.base_offset,
+                log_append_time: told.log_append_time_ms,
+                record_errors: record_errors.collect(),
+                message: told.error_message.map(|text| text.to_string()),
+            });
+        }
+    }
+    answers
+}
