@@ -74,7 +74,7 @@ pub(super) fn has_coordinates(record: &RecordRef<'_>) -> bool {
 /// # Errors
 ///
 /// What the header holds, for a person, where it is no count.
-pub(super) fn retry_count(record: &RecordRef<'_>) -> Result<u32, String> {
+pub fn retry_count(record: &RecordRef<'_>) -> Result<u32, String> {
     let Some(value) = record.headers().find_last(RETRY_COUNT.as_bytes()) else {
         return Ok(0);
     };

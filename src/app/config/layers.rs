@@ -37,6 +37,16 @@ pub struct Flag {
 }
 
 impl Sources {
+    /// A file's text and nothing else.
+    pub fn of_text(text: &str) -> Self {
+        Self {
+            file: Some((Arc::from("the text"), Ok(text.to_owned()))),
+            environment: Vec::new(),
+            credentials: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
     /// Reads the file. One that can't be read is a problem like any other, told with the rest.
     /// Of the environment, the variables that begin with `NOTIFIER_` are looked at, and the
     /// directory of systemd's credentials: one that is named as a key's path is its value.

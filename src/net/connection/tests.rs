@@ -76,6 +76,32 @@ async fn a_peer_that_speaks_something_else_is_named() {
     assert_eq!(empty.kind(), ErrorKind::Unsupported, "{empty}");
 }
 
+/// Were the count believed, the process would end.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_claims_too_much_is_refused_and_the_next_is_read() {
+    let mut calls = 0;
+    let connection = connected(move |call| {
+        calls += 1;
+        if calls > 1 {
+            return call.answer(&echo(call));
+        }
+        let mut answer = BytesMut::new();
+        let after_the_length = 4 + 1 + 4 + 5;
+        answer.put_i32(after_the_length);
+        answer.put_i32(call.correlation_id);
+        // No tagged fields, no throttling, and four thousand million brokers.
+        answer.put_slice(&[0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+        Reply::Raw(answer.freeze())
+    })
+    .await;
+    let deadline = Instant::now() + SECOND;
+    let request = MetadataRequest::default();
+    let error = connection.call(&request, deadline).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.to_string().contains("elements of brokers"), "{error}");
+    assert_eq!(ask(&connection, "next", SECOND).await.unwrap(), "next");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_answers_costs_the_callers_deadline_and_no_more() {
     let (ours, _theirs) = duplex(1 << 16);
