@@ -12,12 +12,10 @@ fn fuzz() -> PathBuf {
 
 /// What a folder holds, without what follows a dot.
 fn names(folder: &str) -> BTreeSet<String> {
-    let entries = fs::read_dir(fuzz().join(folder)).unwrap();
-    let name = |entry: fs::DirEntry| {
-        let path = entry.path();
-        path.file_stem().unwrap().to_str().unwrap().to_owned()
-    };
-    entries.map(|entry| name(entry.unwrap())).collect()
+    let entries = fs::read_dir(fuzz().join(folder)).expect("the folder is in the repository");
+    let paths = entries.flatten().map(|entry| entry.path());
+    let stems = paths.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    stems.collect()
 }
 
 #[test]
