@@ -12,9 +12,9 @@ use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
-    javas_batches_are_read_at_their_lowest_and_highest_levels(Kafka) within 300,
-    our_batches_are_read_by_java(Kafka) within 300,
-    a_batch_beyond_the_limit_is_told_and_not_skipped(Kafka),
+    javas_batches_are_read_at_their_lowest_and_highest_levels(Cluster, Java) within 300,
+    our_batches_are_read_by_java(Cluster, Java) within 300,
+    a_batch_beyond_the_limit_is_told_and_not_skipped(Cluster),
 ];
 
 /// A value of nothing, and then a megabyte of lines in one batch.
