@@ -73,6 +73,11 @@ impl<T> From<T> for Reply<T> {
 trait Refuse: Request {
     /// The answer that has this code wherever it has room for one.
     fn refuse(&self, code: ErrorCode) -> Self::Response;
+
+    /// What is said to it: that answer, if whoever asked waits for one.
+    fn refused(&self, code: ErrorCode) -> Reply<Self::Response> {
+        Reply::Answer(self.refuse(code))
+    }
 }
 
 /// Lists the APIs: key, lowest and highest version, module. Each module has an
@@ -121,7 +126,7 @@ macro_rules! apis {
             match call.api {
                 $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
                     let request: messages::$request = decode(call, body)?;
-                    encode(call, request.refuse(code).into())
+                    encode(call, request.refused(code))
                 })*
                 _ => Err(unsupported(call)),
             }

@@ -35,10 +35,7 @@ const TRANSACTIONAL: u8 = 1 << 4;
 pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<ProduceResponse> {
     let acks = request.acks;
     if request.transactional_id.is_none() && has_transactions(&request) {
-        return match acks {
-            0 => Reply::Close,
-            _ => Reply::Answer(request.refuse(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)),
-        };
+        return request.refused(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
     let mut answer = ProduceResponse::default();
     for topic in request.topic_data {
@@ -206,6 +203,13 @@ impl Refuse for ProduceRequest {
                 .with_topic_id(topic.topic_id)
         });
         ProduceResponse::default().with_responses(topics.collect())
+    }
+
+    fn refused(&self, code: ErrorCode) -> Reply<ProduceResponse> {
+        match self.acks {
+            0 => Reply::Close,
+            _ => Reply::Answer(self.refuse(code)),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::{ApiKey, TopicName};
 
 use super::*;
 use crate::broker::testing::{Peer, batch, batch_by, cluster, make_topic, produce_request};
@@ -41,6 +41,19 @@ async fn acks_0_has_no_answer_and_a_failure_closes_the_connection() {
     let request = produce_request("nowhere", 0, batch(&["a"], 1)).with_acks(0);
     peer.send(9, &request).await;
     assert!(peer.answer::<ProduceRequest>(9).await.is_none());
+}
+
+#[tokio::test]
+async fn acks_0_has_no_answer_to_a_refusal_by_a_fault_either() {
+    let broker = cluster(1).await;
+    make_topic(&broker, "payments", 1, &[]);
+    let mut peer = Peer::connect(&broker, 1).await;
+    let fault = broker.control(ApiKey::Produce);
+    fault.error(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    let request = produce_request("payments", 0, batch(&["a"], 1)).with_acks(0);
+    peer.send(9, &request).await;
+    assert!(peer.answer::<ProduceRequest>(9).await.is_none());
+    assert_eq!(broker.log_range("payments", 0), Some((0, 0)));
 }
 
 fn of(answer: &ProduceResponse) -> &PartitionProduceResponse {
