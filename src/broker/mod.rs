@@ -193,7 +193,8 @@ impl Broker {
     }
 
     /// Stops a node: its connections are closed, and it takes no more. What it led is led by
-    /// another replica that is up, or by none; the groups that it coordinated go to another node.
+    /// another replica that is up, or by none; the groups that it coordinated go to another node,
+    /// and its fetch sessions are forgotten.
     ///
     /// # Cancel safety
     ///
@@ -201,6 +202,7 @@ impl Broker {
     pub async fn stop_node(&self, node: i32) {
         self.shared.change_nodes(|nodes| nodes.set_up(node, false));
         self.running.end(node).await;
+        self.shared.state().sessions.node_stopped(node);
     }
 
     /// Starts a node that was stopped, at the address it had.

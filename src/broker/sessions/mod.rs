@@ -163,6 +163,11 @@ impl Sessions {
         closed
     }
 
+    /// A node has stopped: it remembers nothing when it starts.
+    pub(super) fn node_stopped(&mut self, node: i32) {
+        self.all.retain(|(of, _), _| *of != node);
+    }
+
     /// Returns the new session's id; 0 where there is no room.
     fn begin(&mut self, node: i32, session: Session, now: Instant) -> i32 {
         let of_node = (node, i32::MIN)..=(node, i32::MAX);

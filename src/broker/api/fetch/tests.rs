@@ -269,3 +269,21 @@ async fn who_has_read_what_is_not_there_is_told_where_to_go_back_to() {
     assert_eq!((partition.error_code, size(partition)), (0, 0));
     assert_eq!((diverging.epoch, diverging.end_offset), (0, 1));
 }
+
+#[tokio::test]
+async fn a_node_that_starts_again_knows_no_session() {
+    let (broker, mut peer) = one_record().await;
+    let mut request = both();
+    request.session_epoch = 0;
+    let session = peer.ask(12, &request).await.session_id;
+    assert_ne!(session, 0);
+    broker.stop_node(1).await;
+    broker.start_node(1).await.unwrap();
+    let mut peer = Peer::connect(&broker, 1).await;
+    let request = FetchRequest::default()
+        .with_session_id(session)
+        .with_session_epoch(1);
+    let answer = peer.ask(12, &request).await;
+    let not_found = ErrorCode::FETCH_SESSION_ID_NOT_FOUND;
+    assert_eq!(answer.error_code, not_found.0);
+}
