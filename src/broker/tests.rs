@@ -203,3 +203,14 @@ async fn a_client_in_the_process_needs_no_socket() {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
     assert!(client.refresh(deadline).await.is_err());
 }
+
+#[tokio::test]
+async fn no_topic_is_made_where_no_node_could_lead_it() {
+    let broker = cluster(1).await;
+    broker.stop_node(1).await;
+    assert!(broker.create_topic("t", 1).is_err());
+    broker.start_node(1).await.unwrap();
+    broker.create_topic("t", 1).unwrap();
+    broker.move_leader("t", 0, 1).unwrap();
+    assert_eq!(broker.leader("t", 0), Some(1));
+}

@@ -2,7 +2,7 @@
 
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -14,6 +14,8 @@ pub(super) use settings::TopicSettings;
 
 /// No topic may have more: what a request asks for must not fill the memory.
 const MAX_PARTITIONS: usize = 10_000;
+/// … nor may all topics together, however many are asked for.
+const MAX_PARTITIONS_IN_ALL: usize = 100_000;
 /// Kafka's limit on a topic's name.
 const MAX_NAME_BYTES: usize = 249;
 
@@ -21,6 +23,10 @@ const MAX_NAME_BYTES: usize = 249;
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     all: BTreeMap<Arc<str>, Topic>,
+    /// Of those in `all`, by id.
+    names: HashMap<Uuid, Arc<str>>,
+    /// How many partitions those in `all` have.
+    partitions: usize,
     made: u64,
 }
 
@@ -55,8 +61,7 @@ impl Topics {
 
     /// The name of the topic with this id.
     pub(super) fn name(&self, id: Uuid) -> Option<Arc<str>> {
-        let found = self.all.iter().find(|(_, topic)| topic.id == id);
-        found.map(|(name, _)| name.clone())
+        self.names.get(&id).cloned()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Topic)> {
@@ -67,7 +72,8 @@ impl Topics {
     ///
     /// # Errors
     ///
-    /// `INVALID_TOPIC_EXCEPTION`, `TOPIC_ALREADY_EXISTS` or `INVALID_PARTITIONS`.
+    /// `INVALID_REPLICATION_FACTOR` for a partition without a node, and as
+    /// [`Topics::check_new`].
     pub(super) fn create(
         &mut self,
         name: &str,
@@ -75,20 +81,25 @@ impl Topics {
         settings: TopicSettings,
     ) -> Result<&Topic, ErrorCode> {
         self.check_new(name, replicas.len())?;
+        check_replicas(&replicas)?;
         self.made += 1;
+        self.partitions += replicas.len();
+        let name: Arc<str> = name.into();
         let topic = Topic {
             id: Uuid::from_u64_pair(0x7061_796d_656e_7473, self.made),
             settings,
             partitions: replicas.into_iter().map(Partition::new).collect(),
         };
-        Ok(self.all.entry(name.into()).or_insert(topic))
+        self.names.insert(topic.id, name.clone());
+        Ok(self.all.entry(name).or_insert(topic))
     }
 
     /// Says whether a topic of this name could be made.
     ///
     /// # Errors
     ///
-    /// As [`Topics::create`].
+    /// `INVALID_TOPIC_EXCEPTION`, `TOPIC_ALREADY_EXISTS`, `INVALID_PARTITIONS`, or
+    /// `POLICY_VIOLATION` where all topics would have too many partitions.
     pub(super) fn check_new(&self, name: &str, partitions: usize) -> Result<(), ErrorCode> {
         if !is_valid(name) {
             return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
@@ -99,11 +110,52 @@ impl Topics {
         if partitions == 0 || partitions > MAX_PARTITIONS {
             return Err(ErrorCode::INVALID_PARTITIONS);
         }
+        self.check_room(partitions)
+    }
+
+    /// Adds partitions to a topic; their nodes are given.
+    ///
+    /// # Errors
+    ///
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, `INVALID_PARTITIONS`, `POLICY_VIOLATION` or
+    /// `INVALID_REPLICATION_FACTOR`, as for a new topic.
+    pub(super) fn grow(&mut self, name: &str, replicas: Vec<Vec<i32>>) -> Result<(), ErrorCode> {
+        self.check_growth(name, replicas.len())?;
+        check_replicas(&replicas)?;
+        self.partitions += replicas.len();
+        if let Some(topic) = self.all.get_mut(name) {
+            let more = replicas.into_iter().map(Partition::new);
+            topic.partitions.extend(more);
+        }
+        Ok(())
+    }
+
+    /// Says whether a topic may have so many partitions more.
+    ///
+    /// # Errors
+    ///
+    /// `UNKNOWN_TOPIC_OR_PARTITION`, `INVALID_PARTITIONS` or `POLICY_VIOLATION`.
+    pub(super) fn check_growth(&self, name: &str, more: usize) -> Result<(), ErrorCode> {
+        let topic = self.get(name);
+        let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        if topic.partitions.len() + more > MAX_PARTITIONS {
+            return Err(ErrorCode::INVALID_PARTITIONS);
+        }
+        self.check_room(more)
+    }
+
+    fn check_room(&self, partitions: usize) -> Result<(), ErrorCode> {
+        if self.partitions + partitions > MAX_PARTITIONS_IN_ALL {
+            return Err(ErrorCode::POLICY_VIOLATION);
+        }
         Ok(())
     }
 
     pub(super) fn delete(&mut self, name: &str) -> Option<Topic> {
-        self.all.remove(name)
+        let topic = self.all.remove(name)?;
+        self.names.remove(&topic.id);
+        self.partitions -= topic.partitions.len();
+        Some(topic)
     }
 
     /// A partition as a node has it that is asked by a client with some idea of its epoch (-1:
@@ -162,20 +214,6 @@ impl Topic {
     pub(super) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(index).ok()?)
     }
-
-    /// Adds partitions; their nodes are given.
-    ///
-    /// # Errors
-    ///
-    /// `INVALID_PARTITIONS` where that would be too many.
-    pub(super) fn grow(&mut self, replicas: Vec<Vec<i32>>) -> Result<(), ErrorCode> {
-        if self.partitions.len() + replicas.len() > MAX_PARTITIONS {
-            return Err(ErrorCode::INVALID_PARTITIONS);
-        }
-        self.partitions
-            .extend(replicas.into_iter().map(Partition::new));
-        Ok(())
-    }
 }
 
 impl Partition {
@@ -212,6 +250,14 @@ pub(super) fn spread(
     (0..partitions.min(MAX_PARTITIONS + 1))
         .map(of_one)
         .collect()
+}
+
+/// A partition without a node would have no leader for ever.
+fn check_replicas(replicas: &[Vec<i32>]) -> Result<(), ErrorCode> {
+    if replicas.iter().any(Vec::is_empty) {
+        return Err(ErrorCode::INVALID_REPLICATION_FACTOR);
+    }
+    Ok(())
 }
 
 fn is_valid(name: &str) -> bool {

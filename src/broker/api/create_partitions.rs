@@ -55,9 +55,9 @@ fn grow(
             ids
         }
     };
-    match state.topics.get_mut(&asked.name) {
-        Some(topic) if !validate_only => topic.grow(replicas),
-        _ => Ok(()),
+    match validate_only {
+        true => state.topics.check_growth(&asked.name, replicas.len()),
+        false => state.topics.grow(&asked.name, replicas),
     }
 }
 

@@ -85,3 +85,37 @@ fn replicas_are_spread_over_the_nodes_and_never_more_than_there_are() {
     assert_eq!(spread(&[1, 2], 0, 1, 3), [vec![1, 2]]);
     assert_eq!(spread(&[1], 0, usize::MAX, 1).len(), MAX_PARTITIONS + 1);
 }
+
+#[test]
+fn all_topics_together_have_a_limit_too() {
+    let mut topics = Topics::default();
+    let wide = || spread(&[1], 0, MAX_PARTITIONS, 1);
+    for name in 0..MAX_PARTITIONS_IN_ALL / MAX_PARTITIONS {
+        let made = topics.create(&name.to_string(), wide(), TopicSettings::default());
+        made.unwrap();
+    }
+    let full = Err(ErrorCode::POLICY_VIOLATION);
+    assert_eq!(topics.check_new("one-more", 1), full);
+    topics.delete("0").unwrap();
+    assert_eq!(topics.check_new("one-more", MAX_PARTITIONS), Ok(()));
+    let narrow = spread(&[1], 0, 1, 1);
+    let made = topics.create("one-more", narrow, TopicSettings::default());
+    made.unwrap();
+    let most = MAX_PARTITIONS - 1;
+    assert_eq!(topics.check_growth("one-more", most), Ok(()));
+    let wide = ErrorCode::INVALID_PARTITIONS;
+    assert_eq!(topics.check_growth("one-more", most + 1), Err(wide));
+    topics.grow("one-more", spread(&[1], 1, most, 1)).unwrap();
+    assert_eq!(topics.check_new("another", 1), full);
+}
+
+#[test]
+fn no_partition_is_without_a_node() {
+    let mut topics = topics(1, 1);
+    let nowhere = || spread(&[], 0, 1, 1);
+    let refused = Some(ErrorCode::INVALID_REPLICATION_FACTOR);
+    let made = topics.create("u", nowhere(), TopicSettings::default());
+    assert_eq!(made.err(), refused);
+    assert_eq!(topics.grow("t", nowhere()).err(), refused);
+    assert_eq!(topics.get("t").unwrap().partitions.len(), 1);
+}
