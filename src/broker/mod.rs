@@ -23,6 +23,91 @@
 //! # }
 //! ```
 //!
+//! # Trying a handler
+//!
+//! A [`Handler`](crate::engine::run::Handler) works on it as on Kafka: what it answers becomes
+//! retries, dead letters and commits, and all of them can be looked at. Where the runtime's time
+//! is paused (tokio's feature `test-util`), a backoff of a minute takes none:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use payment_notifier::broker::{Broker, BrokerConfig};
+//! use payment_notifier::consumer::ConsumerConfig;
+//! use payment_notifier::engine::run::{Handler, Service, Topics};
+//! use payment_notifier::producer::{ProducerConfig, ProducerRecord};
+//! use payment_notifier::sink::{Failure, FailureKind, Verdict};
+//! use payment_notifier::wire::batch::Record;
+//! use payment_notifier::{Client, Consumer, Producer, engine};
+//!
+//! /// Takes short mails alone.
+//! struct Mailer;
+//!
+//! impl Handler for Mailer {
+//!     async fn deliver(&self, record: &Record, _retry: Option<u32>) -> Verdict {
+//!         match record.body.value().unwrap_or_default().len() {
+//!             0..10 => Verdict::Delivered,
+//!             _ => Verdict::Transient(Failure::new(FailureKind::ServerError, "too long for now")),
+//!         }
+//!     }
+//!
+//!     async fn probe(&self) -> Result<(), Failure> {
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! async fn main() -> Result<(), payment_notifier::Error> {
+//!     let broker = Broker::start(BrokerConfig::default()).await?;
+//!     for topic in ["mails", "mails.dead", "mails.permanent"] {
+//!         broker.create_topic(topic, 1)?;
+//!     }
+//!     let client = Client::connect(broker.in_memory_client_config()).await?;
+//!     let producer = Producer::new(&client, ProducerConfig::default());
+//!     for mail in ["short", "rather long"] {
+//!         let record = ProducerRecord::new("mails", None, Some(mail.as_bytes()));
+//!         let _delivery = producer.send(record).await?;
+//!     }
+//!
+//!     let group = ConsumerConfig {
+//!         group_id: "mailer".into(),
+//!         topics: vec!["mails".into()],
+//!         ..ConsumerConfig::default()
+//!     };
+//!     let service = Service {
+//!         main: Some(Consumer::join(&client, group)?),
+//!         drain: None,
+//!         producer,
+//!         handler: Arc::new(Mailer),
+//!         topics: Topics {
+//!             dead_letter: "mails.dead".into(),
+//!             permanent: "mails.permanent".into(),
+//!         },
+//!         client,
+//!     };
+//!     let config = engine::Config {
+//!         group: "mailer".into(),
+//!         dead_letter_partitions: 1,
+//!         permanent_partitions: 1,
+//!         backoff: Duration::from_secs(60),
+//!         drain: None,
+//!         ..engine::Config::default()
+//!     };
+//!     let began = tokio::time::Instant::now();
+//!     let both_are_done = async {
+//!         broker.wait_for_committed("mailer", "mails", 0, 2).await;
+//!     };
+//!     let outcome = service.run(config, both_are_done).await?;
+//!
+//!     assert_eq!((outcome.main.delivered, outcome.main.dead_lettered), (1, 1));
+//!     assert!(began.elapsed() >= Duration::from_secs(3 * 60));
+//!     let dead = broker.records("mails.dead", 0);
+//!     assert_eq!(dead[0].value.as_deref(), Some(&b"rather long"[..]));
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # What is where
 //!
 //! `api` has one file an API: the versions, what is done, what is left out. Below it everything is
