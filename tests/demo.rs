@@ -118,6 +118,17 @@ fn without_a_terminal_it_is_plain_text_and_the_same_seed_has_the_same_table() {
     assert_eq!(first, table());
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_told_and_is_no_success() {
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let mut demo = demo("--fast --payments 1");
+    let output = demo.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("the output can't be written"), "{told}");
+}
+
 /// The event lines of a demo that stays up; it is killed where a test fails before its end.
 struct Stay {
     demo: Child,

@@ -70,7 +70,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 ///
-/// What could not be started, or what ended the service.
+/// What could not be started, what ended the service, or why nothing can be shown.
 pub(super) async fn execute(args: &DemoArgs) -> Result<ExitCode, Error> {
     let signal = shutdown::signals()?;
     let payments = usize::try_from(args.payments).unwrap_or(usize::MAX);
@@ -80,8 +80,11 @@ pub(super) async fn execute(args: &DemoArgs) -> Result<ExitCode, Error> {
         Ok(demo) => demo.play(&script, pin!(signal), &mut screen.gone).await,
         Err(error) => Err(error),
     };
-    screen.finish();
-    Ok(if adds_up? {
+    let shown = screen.finish();
+    let adds_up = adds_up?;
+    shown
+        .map_err(|error| Error::caused(ErrorKind::System, "the output can't be written", error))?;
+    Ok(if adds_up {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -28,7 +28,7 @@ pub(super) struct Teller {
 /// The thread that shows them.
 pub(super) struct Screen {
     teller: Teller,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<io::Result<()>>,
     /// Resolves once nothing can be shown any more.
     pub(super) gone: oneshot::Receiver<()>,
 }
@@ -47,13 +47,13 @@ impl Screen {
         let (events, told) = channel();
         let (here, gone) = oneshot::channel();
         let thread = std::thread::spawn(move || {
-            // The reader has seen enough, as `| head` does.
-            let _ = if as_json {
+            let shown = if as_json {
                 show_json(&told)
             } else {
                 Shown::new(payments).show(&told)
             };
             drop(here);
+            shown
         });
         let teller = Teller {
             began: Instant::now(),
@@ -70,10 +70,18 @@ impl Screen {
         self.teller.clone()
     }
 
-    /// Waits until all is shown that was told.
-    pub(super) fn finish(self) {
+    /// Waits until all is shown that was told, or nothing more can be.
+    ///
+    /// # Errors
+    ///
+    /// Why something could not be shown, where it is not that the reader has seen enough, as
+    /// `| head` does.
+    pub(super) fn finish(self) -> io::Result<()> {
         let _ = self.teller.events.send(None);
-        let _ = self.thread.join();
+        match self.thread.join() {
+            Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -94,11 +102,8 @@ struct Shown {
 
 impl Shown {
     fn new(payments: usize) -> Self {
-        let is_terminal = io::stdout().is_terminal();
-        // https://no-color.org
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            text: Text::new(is_terminal && !no_colour, payments),
+            text: Text::new(has_colours(), payments),
             tally: Tally::new(payments),
             bar: ProgressBar::hidden(),
             progress_at: PROGRESS_EVERY,
@@ -137,6 +142,13 @@ impl Shown {
         self.progress_at = at + PROGRESS_EVERY;
         self.print(&self.text.progress(at, &self.tally))
     }
+}
+
+/// True on a terminal that can show them, where nobody asked for none (<https://no-color.org>).
+fn has_colours() -> bool {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+    io::stdout().is_terminal() && !is_plain && !is_dumb
 }
 
 /// Hidden where the standard output is no terminal.
