@@ -100,7 +100,8 @@ impl Control<'_> {
         self
     }
 
-    /// For requests that satisfy a condition; the others are neither counted nor touched.
+    /// For requests that satisfy a condition; the others are neither counted nor touched. The
+    /// condition is asked while the rules are locked: it must not make or clear any.
     pub fn when(mut self, condition: impl Fn(&Request) -> bool + Send + 'static) -> Self {
         self.condition = Some(Box::new(condition));
         self

@@ -117,9 +117,10 @@
 //! # Invariants
 //!
 //! - The state is never locked across an await.
-//! - Memory is bounded: a partition keeps no more than its retention, and a topic has a limit of
-//!   partitions. Frames are limited, but the decoder trusts the lengths within them: the broker is
-//!   for peers that mean well.
+//! - Memory is bounded: a partition keeps no more than its retention (of batches' bytes: some 80 a
+//!   batch come on top), and partitions, groups, members and fetch sessions have limits. Frames are
+//!   limited, but the decoder trusts the lengths within them: the broker is for peers that mean
+//!   well.
 
 mod api;
 mod clock;
