@@ -26,8 +26,8 @@ use groups::{
 };
 use offsets::{epochs_are_looked_up, offsets_are_looked_up, records_are_deleted};
 use producing::{
-    batches_are_checked, compacted_topics_want_keys, produce_requests_are_checked,
-    sequences_are_checked,
+    batches_are_checked, compacted_topics_want_keys, each_record_is_looked_at,
+    produce_requests_are_checked, sequences_are_checked,
 };
 use topics::{settings_are_told, topics_are_checked, topics_are_grown_and_deleted, unknown_topics};
 use versions::{coordinators_are_looked_up, unknown_versions_are_refused};
@@ -42,8 +42,8 @@ pub(crate) const TESTS: &[Test] = tests![
     groups_are_told_and_deleted(Cluster),
     produce_requests_are_checked(Cluster),
     batches_are_checked(Cluster),
-    // The broker in memory does not look into batches.
-    compacted_topics_want_keys(Kafka),
+    compacted_topics_want_keys(Cluster),
+    each_record_is_looked_at(Cluster),
     sequences_are_checked(Cluster),
     fetches_are_checked(Cluster),
     the_first_batch_comes_whole(Cluster),

@@ -7,8 +7,7 @@
 //!
 //! Left out: transactions (such a batch is refused by `INVALID_TXN_STATE`, or by
 //! `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` where there is no transactional id), `compression.type`,
-//! and whatever Kafka finds by looking at each record: a compacted topic's records without a key,
-//! records that do not agree with their batch's header.
+//! and that an answer names the records of a batch that were wrong (KIP-467).
 
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};

@@ -10,6 +10,8 @@ use crate::wire::compression::Compression;
 /// A batch's length, after its base offset, counts what comes after itself.
 const LENGTH_AT: usize = 8;
 const UNCOUNTED_BYTES: usize = 12;
+/// What the records of a compressed batch may become; Kafka has no limit.
+const MAX_DECOMPRESSED_BYTES: usize = 256 << 20;
 /// The attribute of a batch whose timestamps are the broker's.
 const LOG_APPEND_TIME: i16 = 1 << 3;
 
@@ -47,7 +49,7 @@ impl Incoming {
     }
 
     /// Says whether a client may write the batch to a topic, as far as that can be said without
-    /// the log.
+    /// the log. Compressed records are decompressed for it, and kept as they came.
     pub(super) fn check(&self, now_ms: i64, rules: &Rules) -> Result<(), ErrorCode> {
         if self.size > rules.max_message_bytes {
             return Err(ErrorCode::MESSAGE_TOO_LARGE);
@@ -61,7 +63,27 @@ impl Incoming {
         if header.max_timestamp > latest && !rules.stamps_on_append {
             return Err(ErrorCode::INVALID_TIMESTAMP);
         }
-        Ok(())
+        self.check_records(rules)
+    }
+
+    /// Looks at each record, as Kafka does: there are as many as the header says, and in a
+    /// compacted topic each has a key.
+    fn check_records(&self, rules: &Rules) -> Result<(), ErrorCode> {
+        let records = self.batch.decode(MAX_DECOMPRESSED_BYTES);
+        let records = records.map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let mut count = 0;
+        for record in records.iter() {
+            let record = record.map_err(|_| ErrorCode::INVALID_RECORD)?;
+            if rules.compacts && record.key().is_none() {
+                return Err(ErrorCode::INVALID_RECORD);
+            }
+            count += 1;
+        }
+        if count == self.batch.header.record_count {
+            Ok(())
+        } else {
+            Err(ErrorCode::INVALID_RECORD)
+        }
     }
 
     /// Has the batch say what the topic wants about whose its timestamps are. Puts the broker's

@@ -1,7 +1,8 @@
 //! One partition's records. Pure.
 //!
 //! Batches are kept as they came, compressed or not, in one buffer each: an append checks the CRC,
-//! copies the batch once with its offset and leader epoch in the header, and looks at no record.
+//! looks at each record without keeping any, and copies the batch once with its offset and leader
+//! epoch in the header.
 //!
 //! # Invariants
 //!
@@ -84,7 +85,7 @@ impl Log {
     /// # Errors
     ///
     /// `INVALID_RECORD`, `MESSAGE_TOO_LARGE`, `INVALID_TIMESTAMP`,
-    /// `UNKNOWN_SERVER_ERROR` for an unknown codec, `INVALID_TXN_STATE` for a transaction's batch,
+    /// `UNKNOWN_SERVER_ERROR` for records that are not in their codec, `INVALID_TXN_STATE` for a transaction's batch,
     /// `INVALID_PRODUCER_EPOCH` or `OUT_OF_ORDER_SEQUENCE_NUMBER`.
     pub(super) fn append(
         &mut self,

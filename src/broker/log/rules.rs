@@ -19,6 +19,8 @@ pub(in crate::broker) struct Rules {
     pub(in crate::broker) min_insync_replicas: usize,
     /// False where `cleanup.policy` is `compact` alone: old records stay, and can't be deleted.
     pub(in crate::broker) deletes: bool,
+    /// True where `cleanup.policy` has `compact`: records need keys.
+    pub(in crate::broker) compacts: bool,
 }
 
 impl Rules {
@@ -28,6 +30,7 @@ impl Rules {
         let min_insync = number("min.insync.replicas").and_then(|n| usize::try_from(n).ok());
         let after_max_ms = number("message.timestamp.after.max.ms");
         let deletes = own("cleanup.policy").is_none_or(|(_, policy)| policy.contains("delete"));
+        let compacts = own("cleanup.policy").is_some_and(|(_, policy)| policy.contains("compact"));
         Self {
             max_message_bytes: topic.max_message_bytes(broker),
             stamps_on_append: topic.stamps_on_append(),
@@ -36,6 +39,7 @@ impl Rules {
             retention_ms: topic.retention_ms(broker).filter(|_| deletes),
             min_insync_replicas: min_insync.unwrap_or(1),
             deletes,
+            compacts,
         }
     }
 }

@@ -201,6 +201,38 @@ pub(super) async fn compacted_topics_want_keys() {
     table.end();
 }
 
+pub(super) async fn each_record_is_looked_at() {
+    let cluster = Cluster::shared().await;
+    let mut table = Table::default();
+    let mut node = Node::of(cluster).await;
+    let topic = &new_topic(cluster, 1, &[]).await;
+    let counted = |count: i64| {
+        let batch = patched(batch(), Field::LastOffsetDelta, count - 1);
+        produce(topic, patched(batch, Field::Count, count))
+    };
+    let compressed = |codec| produce(topic, patched(batch(), Field::Attributes, codec));
+    let (invalid, unknown) = (ErrorCode::INVALID_RECORD, ErrorCode::UNKNOWN_SERVER_ERROR);
+    let wrong = [
+        ("fewer records than counted", counted(5), invalid),
+        (
+            "more than there can be",
+            counted(i64::from(i32::MAX)),
+            invalid,
+        ),
+        ("more records than counted", counted(1), invalid),
+        ("no gzip", compressed(1), unknown),
+        ("no snappy", compressed(2), unknown),
+        ("no lz4", compressed(3), unknown),
+        ("no zstd", compressed(4), unknown),
+    ];
+    for (what, request, expected) in wrong {
+        let told = answer(&mut node, &request).await.error_code;
+        table.code(what, told, expected);
+    }
+    table.case("records", cluster.read(topic).await.len(), 0);
+    table.end();
+}
+
 pub(super) async fn sequences_are_checked() {
     let cluster = Cluster::shared().await;
     let mut table = Table::default();
