@@ -20,6 +20,7 @@ use crate::net::connection::task::{Outgoing, Task};
 use crate::net::sasl::log_in;
 use crate::net::security::Security;
 use crate::net::session::{Session, Turn};
+use crate::net::throttle::Throttle;
 use crate::wire::ErrorCode;
 use crate::wire::frame;
 use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
@@ -51,6 +52,7 @@ pub struct Connection {
     security: Arc<Security>,
     /// None where a login holds for as long as the connection.
     session: Option<Arc<Session>>,
+    throttle: Arc<Throttle>,
 }
 
 impl Connection {
@@ -85,6 +87,7 @@ impl Connection {
             client_id: config.client_id.clone(),
             security: Arc::new(config.security.clone()),
             session: None,
+            throttle: Arc::default(),
         };
         connection.versions = Arc::new(connection.agree_on_versions(deadline).await?);
         if let Some(sasl) = &config.security.sasl {
@@ -94,7 +97,9 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sends a request and waits for its answer, in the highest version both sides speak.
+    /// Sends a request and waits for its answer, in the highest version both sides speak. A broker
+    /// that throttles this client is left alone for as long as it says, but no longer than 30
+    /// seconds (KIP-219); the deadline goes on meanwhile.
     ///
     /// # Errors
     ///
@@ -131,9 +136,18 @@ impl Connection {
         deadline: Instant,
     ) -> Result<R::Response, Error> {
         let version = self.version::<R>()?.min(highest);
-        let turn = tokio::time::timeout_at(deadline, self.turn(deadline)).await;
+        let turn = async {
+            // First, as nothing renews a login while a turn is held.
+            self.throttle.over().await;
+            self.turn(deadline).await
+        };
+        let turn = tokio::time::timeout_at(deadline, turn).await;
         let turn = turn.map_err(|_| self.late(R::KEY))??;
         let answer = self.exchange(request, version, turn, deadline).await?;
+        if let Some(pause) = frame::throttle_time::<R>(&answer, version) {
+            tracing::debug!(peer = %self.peer, ?pause, "throttled by the broker");
+            self.throttle.begin(pause);
+        }
         self.decode::<R>(answer, version)
     }
 

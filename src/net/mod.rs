@@ -13,6 +13,7 @@ pub mod security;
 mod session;
 #[cfg(test)]
 pub(crate) mod testing;
+mod throttle;
 pub(crate) mod tls;
 
 pub use connect::{Connect, Connector, Stream};

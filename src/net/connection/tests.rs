@@ -11,6 +11,7 @@ use tokio::io::{DuplexStream, duplex};
 use super::task::MAX_UNDER_WAY;
 use super::*;
 use crate::net::testing::{Call, Reply, all_versions, serve};
+use crate::net::throttle::LONGEST as LONGEST_THROTTLE;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -292,4 +293,48 @@ async fn the_last_handle_closes_the_stream() {
     assert!(!peer.is_finished());
     drop(connection);
     peer.await.unwrap();
+}
+
+/// Answers after which the broker wants to be left alone for these milliseconds.
+async fn throttling(mut pauses: impl Iterator<Item = i32> + Send + 'static) -> Connection {
+    connected(move |call| {
+        let pause = pauses.next().unwrap_or(0);
+        call.answer(&echo(call).with_throttle_time_ms(pause))
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_throttles_is_left_alone_for_as_long_as_it_says() {
+    let connection = throttling([1_500, 0].into_iter()).await;
+    let started = Instant::now();
+    ask(&connection, "a", SECOND).await.unwrap();
+    assert!(started.elapsed() < SECOND, "the answer itself is not late");
+    ask(&connection, "b", 10 * SECOND).await.unwrap();
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_millis(1_500), "{waited:?}");
+    assert!(waited < 2 * SECOND, "{waited:?}");
+    ask(&connection, "c", SECOND).await.unwrap();
+    assert!(started.elapsed() < 2 * SECOND, "it is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_request_keeps_its_deadline_and_the_connection() {
+    let connection = throttling([5_000].into_iter()).await;
+    ask(&connection, "a", SECOND).await.unwrap();
+    let late = ask(&connection, "b", SECOND).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Timeout);
+    assert!(connection.is_open());
+    assert_eq!(ask(&connection, "c", 10 * SECOND).await.unwrap(), "c");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_broker_throttles_for_ever_or_backwards() {
+    let connection = throttling([i32::MAX, i32::MIN].into_iter()).await;
+    let started = Instant::now();
+    ask(&connection, "a", SECOND).await.unwrap();
+    ask(&connection, "b", 100 * SECOND).await.unwrap();
+    assert!(started.elapsed() >= LONGEST_THROTTLE);
+    ask(&connection, "c", SECOND).await.unwrap();
+    assert!(started.elapsed() < LONGEST_THROTTLE + SECOND);
 }

@@ -12,6 +12,7 @@
 mod tests;
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
@@ -109,6 +110,17 @@ pub fn decode_response<R: Request>(
     ResponseHeader::decode(&mut frame, R::Response::header_version(version)).map_err(malformed)?;
     shape::check_response(R::KEY, version, &frame).map_err(malformed)?;
     R::Response::decode(&mut frame, version).map_err(malformed)
+}
+
+/// How long the broker that answered wants to be left alone; none where it does not say so.
+///
+/// It is found in the bytes, so that whoever sends requests need not know each answer's type.
+pub fn throttle_time<R: Request>(frame: &Bytes, version: i16) -> Option<Duration> {
+    let mut body = frame.clone();
+    ResponseHeader::decode(&mut body, R::Response::header_version(version)).ok()?;
+    let ms = shape::throttle_time_ms(R::KEY, version, &body)?;
+    let ms = u64::try_from(ms).ok().filter(|ms| *ms > 0)?;
+    Some(Duration::from_millis(ms))
 }
 
 /// Why bytes are not a frame, or a message can't become one.

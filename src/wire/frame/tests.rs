@@ -1,6 +1,7 @@
+use kafka_protocol::messages::produce_response::TopicProduceResponse;
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse,
-    MetadataRequest,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, HeartbeatRequest,
+    HeartbeatResponse, MetadataRequest, ProduceRequest, ProduceResponse,
 };
 use kafka_protocol::protocol::decode_request_header_from_buffer;
 use proptest::prelude::*;
@@ -52,6 +53,28 @@ fn a_response_is_decoded_after_its_header() {
         let decoded = decode_response::<HeartbeatRequest>(frame.freeze(), version);
         assert_eq!(decoded.as_ref(), Ok(&body));
     }
+}
+
+#[test]
+fn a_throttle_time_is_found_wherever_it_stands() {
+    let topics =
+        vec![TopicProduceResponse::default().with_name(super::super::names::topic_name("t"))];
+    for (version, header_version) in [(8, 0), (9, 1), (11, 1)] {
+        let told = |ms| {
+            let topics = topics.clone();
+            let body = ProduceResponse::default().with_responses(topics);
+            let body = body.with_throttle_time_ms(ms);
+            let frame = response(header_version, &body, version).freeze();
+            throttle_time::<ProduceRequest>(&frame, version)
+        };
+        assert_eq!(told(250), Some(Duration::from_millis(250)), "{version}");
+        assert_eq!((told(0), told(-1)), (None, None), "{version}");
+    }
+    let body = FetchResponse::default().with_throttle_time_ms(9);
+    let frame = response(1, &body, 12).freeze();
+    let found = throttle_time::<FetchRequest>(&frame, 12);
+    assert_eq!(found, Some(Duration::from_millis(9)));
+    assert_eq!(throttle_time::<FetchRequest>(&frame.slice(..7), 12), None);
 }
 
 #[test]

@@ -65,6 +65,13 @@ pub(crate) fn check_response(key: i16, version: i16, body: &[u8]) -> Result<&[u8
     check(key, version, |api| api.response, body)
 }
 
+/// `throttle_time_ms` of the body of a response, where it has one.
+pub(crate) fn throttle_time_ms(key: i16, version: i16, body: &[u8]) -> Option<i32> {
+    let api = api(key).ok()?;
+    let flexible = version >= api.flexible_from;
+    walk::number(api.response, "throttle_time_ms", version, flexible, body)
+}
+
 fn check(
     key: i16,
     version: i16,

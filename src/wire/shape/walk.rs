@@ -64,13 +64,7 @@ pub(super) fn walk<'a>(
     flexible: bool,
     bytes: &'a [u8],
 ) -> Result<&'a [u8], ShapeError> {
-    let mut walk = Walk {
-        rest: bytes,
-        version,
-        flexible,
-        unknown_left: UNKNOWN_FIELDS + bytes.len() / BYTES_PER_UNKNOWN_FIELD,
-        field: "the message",
-    };
+    let mut walk = Walk::new(version, flexible, bytes);
     match walk.record(fields) {
         Ok(()) => Ok(walk.rest),
         Err(fault) => Err(ShapeError {
@@ -78,6 +72,25 @@ pub(super) fn walk<'a>(
             fault,
         }),
     }
+}
+
+/// The number of 32 bits in an outermost field, where the message has it.
+pub(super) fn number(
+    fields: &'static [Field],
+    name: &str,
+    version: i16,
+    flexible: bool,
+    bytes: &[u8],
+) -> Option<i32> {
+    let mut walk = Walk::new(version, flexible, bytes);
+    let untagged = fields.iter().filter(|field| field.tag.is_none());
+    for field in untagged.filter(|field| field.is_in(version)) {
+        if field.name == name {
+            return walk.rest.first_chunk().copied().map(i32::from_be_bytes);
+        }
+        walk.value(&field.kind).ok()?;
+    }
+    None
 }
 
 struct Walk<'a> {
@@ -90,7 +103,17 @@ struct Walk<'a> {
     field: &'static str,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(version: i16, flexible: bool, bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            version,
+            flexible,
+            unknown_left: UNKNOWN_FIELDS + bytes.len() / BYTES_PER_UNKNOWN_FIELD,
+            field: "the message",
+        }
+    }
+
     fn record(&mut self, fields: &'static [Field]) -> Result<(), Fault> {
         for field in fields {
             if field.tag.is_none() && field.is_in(self.version) {
