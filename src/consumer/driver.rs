@@ -5,6 +5,7 @@ mod commands;
 mod fetching;
 mod offsets;
 mod topics;
+mod truncation;
 
 use std::collections::HashMap;
 use std::sync::Arc;

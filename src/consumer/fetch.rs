@@ -24,6 +24,10 @@ use crate::{Error, ErrorKind};
 /// heartbeats nor other partitions wait for them.
 const LONG_DECOMPRESSION_BYTES: usize = 128 << 10;
 
+/// From this version on a broker tells of a log that is not the one that was read (KIP-595): from
+/// Kafka 2.7 on.
+const FIRST_TO_TELL_DIVERGENCE: i16 = 12;
+
 /// What was asked of each partition.
 pub(super) type Wanted = BTreeMap<TopicPartition, FetchPosition>;
 
@@ -43,6 +47,11 @@ pub(super) struct PartitionAnswer {
     pub(super) high_watermark: i64,
     pub(super) asked_offset: i64,
     pub(super) records: FetchedRecords,
+    /// Leader epochs of the batches, each with the first offset that is of it.
+    pub(super) epochs: Vec<(i32, i64)>,
+    /// The last leader epoch that the leader's log has in common with what was read, at most, and
+    /// where it ends there; none where the log is the one that was read.
+    pub(super) diverging: Option<(i32, i64)>,
     /// What could not be read, after the records that could.
     pub(super) unreadable: Option<Unreadable>,
 }
@@ -69,8 +78,9 @@ pub(super) async fn fetch(
     deadline: Instant,
 ) -> Result<FetchAnswer, Error> {
     let highest = highest_version(&wanted);
-    let request = request(session, config);
     let connection = channel.connection(Node::Id(node), deadline).await?;
+    let version = connection.version::<FetchRequest>()?.min(highest);
+    let request = request(session, config, version);
     let answer = connection.call_up_to(highest, &request, deadline).await?;
     let max_bytes = config.max_decompressed_bytes;
     if compressed_bytes(&answer) < LONG_DECOMPRESSION_BYTES {
@@ -94,13 +104,18 @@ fn highest_version(wanted: &Wanted) -> i16 {
 }
 
 /// Names topics both ways: each version encodes its own.
-fn request(session: SessionRequest, config: &ConsumerConfig) -> FetchRequest {
+fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> FetchRequest {
+    let last_epoch = |position: &FetchPosition| match version {
+        FIRST_TO_TELL_DIVERGENCE.. => position.last_epoch,
+        _ => -1,
+    };
     let mut topics: BTreeMap<_, Vec<FetchPartition>> = BTreeMap::new();
     for (tp, position) in session.fetch {
         let partition = FetchPartition::default()
             .with_partition(tp.partition)
             .with_current_leader_epoch(position.leader_epoch)
             .with_fetch_offset(position.offset)
+            .with_last_fetched_epoch(last_epoch(&position))
             .with_partition_max_bytes(position.max_bytes);
         let topic = (tp.topic, position.topic_id);
         topics.entry(topic).or_default().push(partition);
@@ -210,12 +225,22 @@ fn read_partition(
     mut held: usize,
     max_bytes: usize,
 ) -> PartitionAnswer {
+    let diverging = &data.diverging_epoch;
+    let diverging = (diverging.epoch >= 0).then_some((diverging.epoch, diverging.end_offset));
     let mut batches = Vec::new();
+    let mut epochs: Vec<(i32, i64)> = Vec::new();
     let mut next_offset = asked_offset;
     let mut unreadable = None;
     for batch in Batches::new(data.records.unwrap_or_default()) {
         if held > max_bytes {
             break;
+        }
+        if let Ok(batch) = &batch
+            && epochs
+                .last()
+                .is_none_or(|last| last.0 != batch.header.leader_epoch)
+        {
+            epochs.push((batch.header.leader_epoch, batch.header.base_offset));
         }
         match wanted_batch(batch, asked_offset, max_bytes) {
             Ok((end, records)) => {
@@ -236,6 +261,8 @@ fn read_partition(
         high_watermark: data.high_watermark,
         asked_offset,
         records,
+        epochs,
+        diverging,
         unreadable,
     }
 }

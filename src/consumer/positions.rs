@@ -8,6 +8,8 @@
 //!                                          Fetching ── out of range, topic made again ───┘
 //! ```
 //!
+//! A log that was cut off has a partition go on further back, and go on `Fetching`.
+//!
 //! # Invariants
 //!
 //! - An answer counts only if it is of the partition's present incarnation: one that went and came
@@ -16,12 +18,13 @@
 //!   answer that does not begin where the partition stands is thrown away.
 //! - A position goes back only where the application is told.
 
+mod epochs;
 mod position;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-pub use position::{Fetched, Stage};
+pub use position::{Fetched, Stage, Truncation};
 
 use crate::consumer::records::FetchedRecords;
 use crate::wire::TopicPartition;
@@ -99,6 +102,16 @@ impl Positions {
         self.restart(tp, Position::made_again);
     }
 
+    /// The leader's log has parted from the one that was read: it has no leader epoch after
+    /// `epoch` that was, and `epoch` ends at `end`. Goes on where they part, or at what the
+    /// application has not been given yet; what waits is thrown away. Nothing happens where they
+    /// don't part before the position.
+    pub fn truncated(&mut self, tp: &TopicPartition, epoch: i32, end: i64) -> Option<Truncation> {
+        self.stamp += 1;
+        let position = self.partitions.get_mut(tp)?;
+        position.truncated(epoch, end, self.stamp)
+    }
+
     /// Waits for the application to seek.
     pub fn stop(&mut self, tp: &TopicPartition) {
         self.restart(tp, Position::stop);
@@ -149,6 +162,19 @@ impl Positions {
     pub fn fetchable(&self, now: Instant) -> impl Iterator<Item = (&TopicPartition, i64)> {
         let partitions = self.partitions.iter();
         partitions.filter_map(move |(tp, position)| Some((tp, position.fetchable(now)?)))
+    }
+
+    /// Notes that the records of a partition from this offset on are of this leader epoch.
+    pub fn note_epoch(&mut self, tp: &TopicPartition, epoch: i32, offset: i64) {
+        if let Some(position) = self.partitions.get_mut(tp) {
+            position.note_epoch(epoch, offset);
+        }
+    }
+
+    /// The leader epoch of the record before this offset, where it is known: by it a broker tells
+    /// whether its log still has that record (KIP-320).
+    pub fn epoch_before(&self, tp: &TopicPartition, offset: i64) -> Option<i32> {
+        self.partitions.get(tp)?.epoch_before(offset)
     }
 
     /// True where the answer to a fetch that was stamped `asked` and began at `asked_offset` is

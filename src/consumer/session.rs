@@ -19,6 +19,8 @@ pub struct FetchPosition {
     pub offset: i64,
     /// The leader epoch that the client knows, -1 for none.
     pub leader_epoch: i32,
+    /// The leader epoch of the record before `offset`, -1 where it is not known.
+    pub last_epoch: i32,
     /// At most about this many bytes of this partition.
     pub max_bytes: i32,
 }
@@ -112,6 +114,7 @@ mod tests {
             topic_id: [1; 16],
             offset,
             leader_epoch: -1,
+            last_epoch: -1,
             max_bytes: 1,
         };
         offsets

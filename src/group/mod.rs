@@ -23,6 +23,10 @@ pub struct CommitOffset {
     pub partition: TopicPartition,
     /// The offset after the last record that is done with.
     pub next_offset: i64,
+    /// The leader epoch of that record, where it is known: whoever goes on from here learns by it
+    /// whether the record is still there (KIP-320). A [`Consumer`](crate::consumer::Consumer)
+    /// adds it by itself.
+    pub leader_epoch: Option<i32>,
     /// Kept by the group coordinator beside the offset; for people.
     pub metadata: String,
 }
@@ -33,6 +37,7 @@ impl CommitOffset {
         Self {
             partition,
             next_offset,
+            leader_epoch: None,
             metadata: String::new(),
         }
     }

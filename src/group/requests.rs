@@ -35,6 +35,8 @@ const FIRST_STABLE_OFFSET_FETCH: i16 = 7;
 pub(crate) struct Found {
     /// What is known of each partition: its offset, or that it has none.
     pub(crate) offsets: BTreeMap<TopicPartition, Option<i64>>,
+    /// The leader epochs that were committed beside them, -1 for none.
+    pub(crate) epochs: BTreeMap<TopicPartition, i32>,
     /// Why it is not known of others.
     pub(crate) failure: Option<Error>,
 }
@@ -152,7 +154,7 @@ impl Requests {
             let partition = OffsetCommitRequestPartition::default()
                 .with_partition_index(offset.partition.partition)
                 .with_committed_offset(offset.next_offset)
-                .with_committed_leader_epoch(-1)
+                .with_committed_leader_epoch(offset.leader_epoch.unwrap_or(-1))
                 .with_committed_metadata(Some(text(&offset.metadata)));
             topics
                 .entry(&offset.partition.topic)
@@ -189,6 +191,7 @@ impl Requests {
             Ok(answer) => read_committed(answer, &doing),
             Err(error) => Found {
                 offsets: BTreeMap::new(),
+                epochs: BTreeMap::new(),
                 failure: Some(error),
             },
         }
@@ -255,6 +258,7 @@ impl Requests {
 fn read_committed(answer: OffsetFetchResponse, doing: &str) -> Found {
     let mut found = Found {
         offsets: BTreeMap::new(),
+        epochs: BTreeMap::new(),
         failure: None,
     };
     for topic in answer.topics {
@@ -263,6 +267,9 @@ fn read_committed(answer: OffsetFetchResponse, doing: &str) -> Found {
             match ErrorCode(partition.error_code).ok() {
                 Ok(()) => {
                     let offset = Some(partition.committed_offset).filter(|offset| *offset >= 0);
+                    found
+                        .epochs
+                        .insert(tp.clone(), partition.committed_leader_epoch);
                     found.offsets.insert(tp, offset);
                 }
                 Err(code) => {

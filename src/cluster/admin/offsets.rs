@@ -126,11 +126,17 @@ impl Admin {
         wanted: &[&(TopicPartition, OffsetAt)],
         deadline: Instant,
     ) -> Result<(Vec<(TopicPartition, i64)>, Option<Error>), Error> {
+        let metadata = self.client.metadata();
+        let epoch = |tp| {
+            metadata
+                .partition(tp)
+                .map_or(-1, |known| known.leader_epoch)
+        };
         let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
         for (tp, at) in wanted.iter().copied() {
             let partition = ListOffsetsPartition::default()
                 .with_partition_index(tp.partition)
-                .with_current_leader_epoch(-1)
+                .with_current_leader_epoch(epoch(tp))
                 .with_timestamp(at.on_the_wire());
             topics.entry(&*tp.topic).or_default().push(partition);
         }

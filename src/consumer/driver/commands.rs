@@ -39,7 +39,7 @@ impl Driver {
     fn commit(
         &mut self,
         seen: u64,
-        offsets: Vec<CommitOffset>,
+        mut offsets: Vec<CommitOffset>,
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
         let mut partitions = offsets.iter().map(|offset| &offset.partition);
@@ -48,6 +48,11 @@ impl Driver {
             let refused = Error::broker(ErrorCode::ILLEGAL_GENERATION, doing);
             let _ = reply.send(Err(refused));
         } else {
+            for offset in &mut offsets {
+                let (tp, next) = (&offset.partition, offset.next_offset);
+                let known = self.positions.epoch_before(tp, next);
+                offset.leader_epoch = offset.leader_epoch.or(known);
+            }
             self.group.commit(offsets, reply);
         }
     }

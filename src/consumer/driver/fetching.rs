@@ -106,6 +106,7 @@ impl Driver {
                 topic_id: metadata.topic(&tp.topic).map_or([0; 16], |topic| topic.id),
                 offset,
                 leader_epoch: known.leader_epoch,
+                last_epoch: self.last_epoch(tp, offset, known.leader_epoch),
                 max_bytes,
             };
             wanted
@@ -114,6 +115,13 @@ impl Driver {
                 .insert(tp.clone(), position);
         }
         wanted
+    }
+
+    /// The leader epoch to hold the broker's log against, -1 for none. A broker of an older one
+    /// than was read would take it for one that never was.
+    fn last_epoch(&self, tp: &TopicPartition, offset: i64, leader_epoch: i32) -> i32 {
+        let read = self.positions.epoch_before(tp, offset);
+        read.filter(|read| *read <= leader_epoch).unwrap_or(-1)
     }
 
     pub(super) fn handle_fetched(
@@ -178,6 +186,12 @@ impl Driver {
                 return self.client.request_refresh();
             }
             code => return self.fail(Error::broker(code, format!("fetching {tp}"))),
+        }
+        if let Some((epoch, end)) = answer.diverging {
+            return self.handle_truncated(&tp, answer.asked_offset, epoch, end);
+        }
+        for (epoch, offset) in answer.epochs {
+            self.positions.note_epoch(&tp, epoch, offset);
         }
         let stuck_at = answer.records.next_offset();
         let (asked, high_watermark) = (answer.asked_offset, answer.high_watermark);

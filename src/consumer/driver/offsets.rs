@@ -1,5 +1,7 @@
 //! Finding the offsets at which partitions begin.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use super::{Done, Driver, backoff, may_pass};
@@ -35,7 +37,13 @@ impl Driver {
             let (offsets, failure) = admin.ask_offsets(&partitions, deadline).await;
             let offsets = offsets.into_iter().map(|(tp, offset)| (tp, Some(offset)));
             let offsets = offsets.collect();
-            Done::Found(asked, Found { offsets, failure })
+            let epochs = BTreeMap::new();
+            let found = Found {
+                offsets,
+                epochs,
+                failure,
+            };
+            Done::Found(asked, found)
         }));
     }
 
@@ -64,6 +72,10 @@ impl Driver {
                     let tp = asked.partition.clone();
                     tracing::warn!(partition = %tp, offset, "partition begins anew");
                     self.told.announce(Event::Reset(tp, offset));
+                }
+                if let (Some(offset), Some(epoch)) = (offset, found.epochs.get(&asked.partition)) {
+                    self.positions
+                        .note_epoch(&asked.partition, *epoch, offset - 1);
                 }
             } else {
                 let later = backoff(&self.client);

@@ -21,6 +21,7 @@ fn wanted(offsets: &[(i32, i64)]) -> Wanted {
         topic_id: [0; 16],
         offset,
         leader_epoch: -1,
+        last_epoch: -1,
         max_bytes: 1,
     };
     let offsets = offsets.iter();

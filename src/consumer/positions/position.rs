@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::epochs::Epochs;
 use crate::consumer::records::FetchedRecords;
 
 /// What a partition still needs before it can be fetched.
@@ -28,6 +29,18 @@ pub enum Fetched {
     Records(FetchedRecords),
     /// All records before this offset, the high watermark, have been handed out.
     End(i64),
+}
+
+/// A log that is not the one that was read (KIP-320).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Truncation {
+    /// Where the partition stood.
+    pub from: i64,
+    /// The first offset that may hold another record now.
+    pub diverged_at: i64,
+    /// The application has records from there on, and must be told. The partition is not paused
+    /// any more then.
+    pub is_told: bool,
 }
 
 /// Whether the application was told that it has seen everything.
@@ -68,6 +81,9 @@ pub(super) struct Position {
     /// A question about it is under way.
     asked: bool,
     waiting: VecDeque<FetchedRecords>,
+    /// The application has what lies before this offset.
+    handed_out: i64,
+    epochs: Epochs,
     end: End,
 }
 
@@ -84,6 +100,8 @@ impl Position {
             not_before: None,
             asked: false,
             waiting: VecDeque::new(),
+            handed_out: 0,
+            epochs: Epochs::default(),
             end: End::Unheard,
         }
     }
@@ -106,6 +124,8 @@ impl Position {
         let next_offset = offset;
         self.restart(Stage::Fetching { next_offset }, stamp);
         self.waiting.clear();
+        self.handed_out = offset;
+        self.epochs = Epochs::default();
     }
 
     pub(super) fn out_of_range(&mut self, stamp: u64) {
@@ -119,6 +139,32 @@ impl Position {
         self.restart(Stage::Resetting, stamp);
         self.lost = Lost::Topic;
         self.begin_anew();
+    }
+
+    /// See [`Positions::truncated`](super::Positions::truncated).
+    pub(super) fn truncated(&mut self, epoch: i32, end: i64, stamp: u64) -> Option<Truncation> {
+        let Stage::Fetching { next_offset: from } = self.stage else {
+            return None;
+        };
+        let diverged_at = self.epochs.diverged_at(epoch, end);
+        if diverged_at >= from {
+            return None;
+        }
+        // What waits is fetched again, so that none of it is left out.
+        let next_offset = diverged_at.min(self.handed_out);
+        let is_told = diverged_at < self.handed_out;
+        self.restart(Stage::Fetching { next_offset }, stamp);
+        self.waiting.clear();
+        self.epochs.cut(diverged_at);
+        self.handed_out = next_offset;
+        if is_told {
+            self.paused = false;
+        }
+        Some(Truncation {
+            from,
+            diverged_at,
+            is_told,
+        })
     }
 
     pub(super) fn stop(&mut self, stamp: u64) {
@@ -156,6 +202,10 @@ impl Position {
             return None;
         };
         self.stage = Stage::Fetching { next_offset };
+        self.epochs = Epochs::default();
+        if self.waiting.is_empty() {
+            self.handed_out = next_offset;
+        }
         let begins_anew = match std::mem::replace(&mut self.lost, Lost::Never) {
             Lost::Never => false,
             Lost::OutOfRange(stood_at) => next_offset < stood_at,
@@ -163,6 +213,7 @@ impl Position {
         };
         begins_anew.then(|| {
             self.begin_anew();
+            self.handed_out = next_offset;
             next_offset
         })
     }
@@ -194,6 +245,16 @@ impl Position {
             next_offset: asked_offset,
         };
         self.incarnation <= asked && self.stage == wanted
+    }
+
+    /// Records from this offset on are of this leader epoch.
+    pub(super) fn note_epoch(&mut self, epoch: i32, offset: i64) {
+        self.epochs.note(epoch, offset);
+    }
+
+    /// See [`Positions::epoch_before`](super::Positions::epoch_before).
+    pub(super) fn epoch_before(&self, offset: i64) -> Option<i32> {
+        self.epochs.before(offset)
     }
 
     pub(super) fn must_hear(&self) -> bool {
@@ -229,6 +290,7 @@ impl Position {
         }
         if let Some(records) = self.waiting.front_mut() {
             let taken = records.split_front(max_records);
+            self.handed_out = taken.next_offset();
             if records.is_empty() {
                 self.waiting.pop_front();
             }

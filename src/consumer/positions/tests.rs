@@ -363,3 +363,51 @@ proptest! {
         }
     }
 }
+
+/// Two fetches, of leader epochs 3 and 4; the application has `handed_out` of the six records.
+fn read_in_two_epochs(handed_out: usize) -> Positions {
+    let mut positions = fetching();
+    for (epoch, from) in [(3, 0), (4, 3)] {
+        positions.note_epoch(&tp(0), epoch, from);
+        positions.fetched(positions.stamp(), from, chunk(0, from, 3), 6);
+    }
+    for _ in 0..handed_out {
+        positions.next_ready(1);
+    }
+    positions
+}
+
+fn stands_at(positions: &Positions) -> Vec<i64> {
+    let fetchable = positions.fetchable(Instant::now());
+    fetchable.map(|(_, offset)| offset).collect()
+}
+
+#[test]
+fn a_truncation_of_what_the_application_has_is_told() {
+    let mut positions = read_in_two_epochs(5);
+    positions.pause(&[tp(0)]);
+    let before = positions.stamp();
+    let truncation = positions.truncated(&tp(0), 3, 10).unwrap();
+    assert_eq!((truncation.from, truncation.diverged_at), (6, 3));
+    assert!(truncation.is_told);
+    assert_eq!(stands_at(&positions), [3], "and not paused");
+    assert_eq!(positions.epoch_before(&tp(0), 3), Some(3));
+    assert!(positions.next_ready(1).is_none(), "what waited is no more");
+    assert!(!positions.awaits(&tp(0), before, 3));
+}
+
+#[test]
+fn a_truncation_of_what_waits_is_fetched_again_without_a_gap() {
+    let mut positions = read_in_two_epochs(2);
+    let truncation = positions.truncated(&tp(0), 3, 10).unwrap();
+    assert!(!truncation.is_told);
+    assert_eq!(stands_at(&positions), [2]);
+}
+
+#[test]
+fn a_divergence_beyond_the_position_is_none() {
+    let mut positions = read_in_two_epochs(5);
+    assert_eq!(positions.truncated(&tp(0), 4, 6), None);
+    assert_eq!(positions.truncated(&tp(1), 3, 1), None);
+    assert_eq!(stands_at(&positions), [6]);
+}

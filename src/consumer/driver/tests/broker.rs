@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
@@ -54,8 +56,13 @@ pub(super) struct State {
     pub(super) oldest: Vec<(ApiKey, i16)>,
     /// Goes before everything else.
     pub(super) hook: Option<Hook>,
+    /// Where the logs were cut off and written anew; all of it in leader epoch 0.
+    pub(super) cut: Option<i64>,
+    /// What was committed as each offset's leader epoch.
+    pub(super) committed_epoch: i32,
     generation: i32,
-    sessions: BTreeMap<i32, BTreeMap<i32, (i64, i64)>>,
+    /// By node and partition: offset, high watermark told, last epoch.
+    sessions: BTreeMap<i32, BTreeMap<i32, (i64, i64, i32)>>,
 }
 
 /// Brokers that share a state; the first one coordinates the group.
@@ -70,6 +77,7 @@ impl Brokers {
         let state = Arc::new(Mutex::new(State {
             leaders: vec![1; partitions],
             ends: vec![0; partitions],
+            committed_epoch: -1,
             ..State::default()
         }));
         let mut peers = Vec::new();
@@ -115,6 +123,9 @@ impl State {
                 let nodes: Vec<_> = self.nodes.iter().map(|(id, at)| (*id, *at)).collect();
                 let mut answer = metadata(&nodes, &[("t", &self.leaders)]);
                 answer.topics[0].topic_id = self.topic_id;
+                for partition in &mut answer.topics[0].partitions {
+                    partition.leader_epoch = 0;
+                }
                 call.answer(&answer)
             }
             ApiKey::FindCoordinator => {
@@ -130,7 +141,13 @@ impl State {
                 call.answer(&HeartbeatResponse::default().with_error_code(self.heartbeat))
             }
             ApiKey::LeaveGroup => call.answer(&LeaveGroupResponse::default()),
-            ApiKey::OffsetFetch => call.answer(&offset_fetch(call, &self.committed, |_| Some(0))),
+            ApiKey::OffsetFetch => {
+                let mut answer = offset_fetch(call, &self.committed, |_| Some(0));
+                for partition in &mut answer.topics[0].partitions {
+                    partition.committed_leader_epoch = self.committed_epoch;
+                }
+                call.answer(&answer)
+            }
             ApiKey::OffsetCommit => {
                 self.note_commit(call);
                 call.answer(&self.commit(call))
@@ -197,7 +214,8 @@ impl State {
         }
         for asked in request.topics.iter().flat_map(|topic| &topic.partitions) {
             let told = session.get(&asked.partition).map_or(-1, |known| known.1);
-            session.insert(asked.partition, (asked.fetch_offset, told));
+            let position = (asked.fetch_offset, told, asked.last_fetched_epoch);
+            session.insert(asked.partition, position);
         }
         let forgotten = request.forgotten_topics_data.iter();
         for p in forgotten.flat_map(|topic| &topic.partitions) {
@@ -207,8 +225,15 @@ impl State {
             return call.answer(&unknown_topic(self.fetched_id, session.keys()));
         }
         let mut answers = Vec::new();
-        for (p, (offset, told)) in session {
+        for (p, (offset, told, epoch)) in session {
             let end = self.ends[*p as usize];
+            let parted = self.cut.filter(|cut| *epoch >= 0 && *offset > *cut);
+            if let Some(cut) = parted {
+                let diverging = EpochEndOffset::default().with_epoch(0).with_end_offset(cut);
+                let answer = PartitionData::default().with_partition_index(*p);
+                answers.push(answer.with_diverging_epoch(diverging));
+                continue;
+            }
             let codes = self.fetch_codes.entry(*p).or_default();
             let code = match codes.pop_front() {
                 Some(code) => code,

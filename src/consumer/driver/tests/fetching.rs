@@ -244,6 +244,8 @@ async fn passing_errors_of_a_partition_are_got_over() {
         ErrorCode::NOT_LEADER_OR_FOLLOWER,
         ErrorCode::UNKNOWN_SERVER_ERROR,
         ErrorCode::KAFKA_STORAGE_ERROR,
+        ErrorCode::FENCED_LEADER_EPOCH,
+        ErrorCode::UNKNOWN_LEADER_EPOCH,
     ];
     brokers.state().fetch_codes.insert(0, codes.into());
     let mut consumer = joined(&brokers, config()).await;

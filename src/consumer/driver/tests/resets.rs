@@ -123,3 +123,98 @@ async fn a_log_that_begins_later_is_no_reset() {
     let first = next(&mut consumer).await.unwrap();
     assert!(matches!(first, Event::Records(it) if it.next_offset() == 12));
 }
+
+#[tokio::test]
+async fn a_log_that_was_cut_off_is_told_and_read_on_from_there() {
+    let brokers = Brokers::start(1, 1).await;
+    let mut consumer = read_out(&brokers).await;
+    brokers.state().cut = Some(2);
+    let reset = next(&mut consumer).await.unwrap();
+    assert!(matches!(reset, Event::Reset(it, 2) if it == tp(0)));
+    brokers.state().cut = None;
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, offsets(2..3));
+    commit(&consumer, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_policy_the_application_decides_where_a_cut_off_log_goes_on() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 3;
+    brokers.state().committed.insert(0, 0);
+    let none = ConsumerConfig {
+        auto_offset_reset: crate::consumer::OffsetReset::None,
+        ..config()
+    };
+    let mut consumer = joined(&brokers, none).await;
+    read_to_end(&mut consumer, &[0]).await;
+    brokers.state().cut = Some(2);
+    let failed = until(&mut consumer, |it| matches!(it, Event::PartitionFailed(..))).await;
+    let Event::PartitionFailed(_, error) = failed else {
+        unreachable!()
+    };
+    assert_eq!(error.kind(), crate::ErrorKind::NoOffset);
+    assert!(error.to_string().contains("up to offset 3"), "{error}");
+    brokers.state().cut = None;
+    consumer.seek(tp(0), 1);
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, offsets(1..3));
+}
+
+/// By the epoch that was committed beside it. Without, the log would be read from its beginning.
+#[tokio::test]
+async fn a_committed_offset_in_a_log_that_was_cut_off_goes_on_from_there() {
+    let brokers = Brokers::start(1, 1).await;
+    brokers.state().ends[0] = 3;
+    brokers.state().cut = Some(2);
+    brokers.state().committed.insert(0, 500);
+    brokers.state().committed_epoch = 0;
+    let mut consumer = joined(&brokers, config()).await;
+    let reset = next(&mut consumer).await.unwrap();
+    assert!(matches!(reset, Event::Reset(it, 2) if it == tp(0)));
+    assert_eq!(read_to_end(&mut consumer, &[0]).await, offsets(2..3));
+}
+
+#[tokio::test]
+async fn an_offset_is_committed_with_the_epoch_of_the_record_before_it() {
+    let brokers = Brokers::start(1, 1).await;
+    let epochs = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = epochs.clone();
+    brokers.hook(move |call| {
+        if call.api == ApiKey::OffsetCommit {
+            let request = call.read::<kafka_protocol::messages::OffsetCommitRequest>();
+            let partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let committed = partitions.map(|it| (it.committed_offset, it.committed_leader_epoch));
+            noted.lock().unwrap().extend(committed);
+        }
+        None
+    });
+    let consumer = read_out(&brokers).await;
+    commit(&consumer, 0).await.unwrap();
+    assert_eq!(*epochs.lock().unwrap(), [(3, 0), (0, -1)]);
+}
+
+/// A broker that has lost the lead, or not taken it yet, refuses by it.
+#[tokio::test]
+async fn whoever_is_asked_for_offsets_or_records_learns_the_epoch_that_is_known() {
+    let brokers = Brokers::start(1, 1).await;
+    let epochs = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = epochs.clone();
+    brokers.hook(move |call| {
+        let epoch = match call.api {
+            ApiKey::ListOffsets => {
+                let request = call.read::<kafka_protocol::messages::ListOffsetsRequest>();
+                request.topics[0].partitions[0].current_leader_epoch
+            }
+            ApiKey::Fetch => {
+                let request = call.read::<kafka_protocol::messages::FetchRequest>();
+                request.topics.first()?.partitions[0].current_leader_epoch
+            }
+            _ => return None,
+        };
+        noted.lock().unwrap().push(epoch);
+        None
+    });
+    read_out(&brokers).await;
+    let epochs = epochs.lock().unwrap();
+    assert!(epochs.len() >= 2, "{epochs:?}");
+    assert!(epochs.iter().all(|epoch| *epoch == 0), "{epochs:?}");
+}
