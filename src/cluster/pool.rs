@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +55,8 @@ pub(crate) struct Pool {
     logins: Logins,
     next_channel: AtomicU64,
     next_bootstrap: AtomicUsize,
+    /// The brokers that are known may not be the cluster's any more.
+    bootstrap_first: AtomicBool,
 }
 
 /// A place for one connection. Whoever holds its slot makes the connection; the others wait, and
@@ -85,6 +87,7 @@ impl Pool {
             slots: Mutex::default(),
             next_channel: AtomicU64::new(0),
             next_bootstrap: AtomicUsize::new(0),
+            bootstrap_first: AtomicBool::new(false),
         })
     }
 
@@ -192,7 +195,8 @@ impl Pool {
         Ok(broker.map(|broker| join_host_port(&broker.host, broker.port)))
     }
 
-    /// Tries the known brokers in random order, then the bootstrap servers, until one answers.
+    /// Tries the known brokers in random order, then the bootstrap servers, until one answers: a
+    /// cluster whose brokers have all been replaced is found again (KIP-899).
     async fn connect_bootstrap(&self, deadline: Instant) -> Result<Connection, Error> {
         let mut addresses: Vec<String> = {
             let metadata = self.metadata.borrow();
@@ -205,6 +209,9 @@ impl Pool {
         let servers = &self.config.bootstrap_servers;
         let first = self.next_bootstrap.fetch_add(1, Ordering::Relaxed);
         addresses.extend((0..servers.len()).map(|i| servers[(first + i) % servers.len()].clone()));
+        if self.bootstrap_first.swap(false, Ordering::Relaxed) {
+            addresses.rotate_right(servers.len());
+        }
         let mut failures = Vec::new();
         for (tried, address) in addresses.iter().enumerate() {
             // Each gets its share of the time, so that one that never answers leaves some.
@@ -397,6 +404,16 @@ impl Channel {
             .await?
             .call(request, deadline)
             .await
+    }
+}
+
+impl Channel {
+    /// Has the next connection to any broker be a new one, and begin at the bootstrap servers
+    /// instead of the known brokers (KIP-1102).
+    pub(super) fn rebootstrap(&self) {
+        let pool = &self.0.pool;
+        pool.slots().remove(&(self.0.id, Node::Any));
+        pool.bootstrap_first.store(true, Ordering::Relaxed);
     }
 }
 

@@ -13,7 +13,7 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 8, 11),
     (ApiKey::Fetch, 11, 13),
     (ApiKey::ListOffsets, 5, 7),
-    (ApiKey::Metadata, 9, 12),
+    (ApiKey::Metadata, 9, 13),
     (ApiKey::OffsetCommit, 8, 9),
     (ApiKey::OffsetFetch, 6, 7),
     (ApiKey::FindCoordinator, 3, 3),

@@ -12,6 +12,7 @@ use crate::cluster::any::ask_any;
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::pool::{Channel, jittered_backoff};
+use crate::wire::ErrorCode;
 use crate::wire::names::topic_name;
 use crate::{Error, ErrorKind};
 
@@ -112,11 +113,12 @@ impl Refresher {
             .with_allow_auto_topic_creation(false);
         let deadline = Instant::now() + self.shared.config.request_timeout;
         let answer = ask_any(&self.control, &request, deadline).await?;
-        if answer.brokers.is_empty() {
-            return Err(Error::new(
-                ErrorKind::Connection,
-                "the cluster told of no broker",
-            ));
+        let code = ErrorCode(answer.error_code);
+        if code == ErrorCode::REBOOTSTRAP_REQUIRED || answer.brokers.is_empty() {
+            // The one that says so would say it again, for as long as the connection holds.
+            self.control.rebootstrap();
+            let text = "a broker knows no others: asking the bootstrap servers";
+            return Err(Error::new(ErrorKind::Connection, text));
         }
         let next = self.metadata.borrow().updated(answer);
         self.metadata.send_if_modified(|current| {

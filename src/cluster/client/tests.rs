@@ -143,3 +143,39 @@ async fn no_setting_overflows_a_clock_or_makes_a_busy_loop() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(asked.load(Ordering::SeqCst) - before < 5);
 }
+
+/// The bootstrap server tells of a broker that has left the cluster and does not know it.
+async fn comes_back_from_a_broker_that_answers(code: ErrorCode) {
+    let asked = Arc::<AtomicUsize>::default();
+    let count = asked.clone();
+    let stale = Peer::start(move |call, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        call.answer(&metadata(&[], &[]).with_error_code(code.0))
+    });
+    let stale = stale.await;
+    let (left, mut calls) = (stale.address, 0);
+    let server = Peer::start(move |call, address| {
+        calls += 1;
+        match calls {
+            1 => call.answer(&metadata(&[(2, left)], &[])),
+            2 => Reply::Close,
+            _ => call.answer(&metadata(&[(1, address)], &[])),
+        }
+    });
+    let server = server.await;
+    let client = Client::connect(config(&[&server])).await.unwrap();
+    client.refresh(soon()).await.unwrap_err();
+    let known = client.refresh(soon()).await.unwrap();
+    assert!(known.brokers().contains_key(&1), "{known:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_broker_that_sends_its_clients_away_is_left() {
+    comes_back_from_a_broker_that_answers(ErrorCode::REBOOTSTRAP_REQUIRED).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_knows_no_others_is_left() {
+    comes_back_from_a_broker_that_answers(ErrorCode::NONE).await;
+}

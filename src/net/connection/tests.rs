@@ -129,7 +129,7 @@ async fn a_broker_that_refuses_the_first_version_is_asked_in_version_0() {
         Reply::Raw(frame.freeze())
     }));
     let connection = open(ours).await.unwrap();
-    assert_eq!(connection.version::<MetadataRequest>().unwrap(), 12);
+    assert_eq!(connection.version::<MetadataRequest>().unwrap(), 13);
 }
 
 #[tokio::test(start_paused = true)]
