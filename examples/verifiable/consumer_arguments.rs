@@ -81,6 +81,7 @@ fn apply_file(file: &mut Properties, config: &mut ConsumerConfig) -> Result<(), 
     file.apply_millis("session.timeout.ms", &mut config.session_timeout)?;
     file.apply_millis("heartbeat.interval.ms", &mut config.heartbeat_interval)?;
     file.apply_millis("max.poll.interval.ms", &mut config.rebalance_timeout)?;
+    file.apply("client.rack", &mut config.client_rack)?;
     file.apply("fetch.min.bytes", &mut config.fetch_min_bytes)?;
     file.apply_millis("fetch.max.wait.ms", &mut config.fetch_max_wait)?;
     file.apply("fetch.max.bytes", &mut config.fetch_max_bytes)?;

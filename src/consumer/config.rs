@@ -39,6 +39,10 @@ pub struct ConsumerConfig {
     pub rebalance_timeout: Duration,
     /// `auto.offset.reset`. Default here: earliest.
     pub auto_offset_reset: OffsetReset,
+    /// `client.rack`: where this member runs. A cluster that knows its brokers' racks and has a
+    /// `replica.selector.class` lets it read from the closest replica (KIP-392). Default: empty,
+    /// the leaders.
+    pub client_rack: String,
     /// `fetch.min.bytes`.
     pub fetch_min_bytes: i32,
     /// `fetch.max.wait.ms`: how long a broker may wait for `fetch.min.bytes`.
@@ -71,6 +75,7 @@ impl Default for ConsumerConfig {
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
             auto_offset_reset: OffsetReset::Earliest,
+            client_rack: String::new(),
             fetch_min_bytes: 1,
             fetch_max_wait: Duration::from_millis(500),
             fetch_max_bytes: 8 << 20,

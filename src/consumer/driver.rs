@@ -4,6 +4,7 @@
 mod commands;
 mod fetching;
 mod offsets;
+mod replicas;
 mod topics;
 mod truncation;
 
@@ -28,6 +29,7 @@ use crate::group::driver::{Found, GroupDriver, GroupEvent};
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind};
 use fetching::BrokerState;
+use replicas::Replicas;
 
 pub(super) use commands::Command;
 
@@ -48,6 +50,7 @@ pub(super) struct Driver {
     channel: Channel,
     positions: Positions,
     brokers: HashMap<i32, BrokerState>,
+    replicas: Replicas,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
     told: Told,
     ledger: Ledger,
@@ -76,6 +79,7 @@ impl Driver {
             events,
             positions: Positions::default(),
             brokers: HashMap::new(),
+            replicas: Replicas::default(),
             under_way: FuturesUnordered::new(),
             told: Told::default(),
             ledger: Ledger::default(),

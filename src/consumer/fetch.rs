@@ -16,7 +16,7 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::records::FetchedRecords;
 use crate::consumer::session::{FetchPosition, SessionRequest};
 use crate::wire::batch::{BatchError, Batches, RecordBatch, Records};
-use crate::wire::names::topic_name;
+use crate::wire::names::{text, topic_name};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -52,6 +52,8 @@ pub(super) struct PartitionAnswer {
     /// The last leader epoch that the leader's log has in common with what was read, at most, and
     /// where it ends there; none where the log is the one that was read.
     pub(super) diverging: Option<(i32, i64)>,
+    /// The node that the leader would have this partition fetched from (KIP-392).
+    pub(super) preferred_replica: Option<i32>,
     /// What could not be read, after the records that could.
     pub(super) unreadable: Option<Unreadable>,
 }
@@ -146,6 +148,7 @@ fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> Fe
         .with_session_epoch(session.session_epoch)
         .with_topics(topics.collect())
         .with_forgotten_topics_data(forgotten.collect())
+        .with_rack_id(text(&config.client_rack))
 }
 
 /// How many bytes of batches are compressed, by the look of their first batch.
@@ -263,6 +266,7 @@ fn read_partition(
         records,
         epochs,
         diverging,
+        preferred_replica: Some(data.preferred_read_replica.0).filter(|node| *node >= 0),
         unreadable,
     }
 }

@@ -172,6 +172,9 @@ table! {
         /// How partitions are divided, the preferred way first: `range`, `cooperative-sticky`.
         /// All members of a group need one in common.
         "partition.assignment.strategy" => partition_assignment_strategy: Vec<Assignor> = List { of: ASSIGNORS, min: 1 }, default "range,cooperative-sticky";
+        /// Where this process runs. Where brokers have racks and let their clients read from the
+        /// closest replica (`replica.selector.class`), that is done (KIP-392).
+        "client.rack" => client_rack: Option<String> = Optional(Text(formats::name)), unset "eu-west-1a";
         /// A broker answers a fetch when it has this much, in bytes, …
         "fetch.min.bytes" => fetch_min_bytes: i32 = whole(1, MAX_BYTES), default "1";
         /// … or after this time, in milliseconds.

@@ -92,7 +92,7 @@ impl Driver {
         self.client.request_refresh();
     }
 
-    /// What is to be fetched, by leader.
+    /// What is to be fetched, by the node that is asked: the leader, or the replica that it named.
     fn wanted(&self, now: Instant) -> BTreeMap<i32, Wanted> {
         let metadata = self.metadata.borrow();
         let max_bytes = i32::try_from(self.share()).unwrap_or(i32::MAX);
@@ -102,6 +102,8 @@ impl Driver {
                 continue;
             };
             let Some(leader) = known.leader else { continue };
+            let replica = self.replicas.of(tp, now);
+            let replica = replica.filter(|node| metadata.brokers().contains_key(node));
             let position = FetchPosition {
                 topic_id: metadata.topic(&tp.topic).map_or([0; 16], |topic| topic.id),
                 offset,
@@ -110,7 +112,7 @@ impl Driver {
                 max_bytes,
             };
             wanted
-                .entry(leader)
+                .entry(replica.unwrap_or(leader))
                 .or_default()
                 .insert(tp.clone(), position);
         }
@@ -153,11 +155,12 @@ impl Driver {
                     tracing::debug!(node, %code, "fetch refused");
                 }
                 for partition in answer.partitions {
-                    self.handle_partition(stamp, partition);
+                    self.handle_partition(node, stamp, partition);
                 }
             }
             Err(error) => {
                 broker.session.reset();
+                self.replicas.leave_node(node);
                 if error.is_retriable() {
                     tracing::debug!(node, %error, "fetch failed");
                 } else {
@@ -168,10 +171,17 @@ impl Driver {
         }
     }
 
-    fn handle_partition(&mut self, stamp: u64, mut answer: PartitionAnswer) {
+    fn handle_partition(&mut self, node: i32, stamp: u64, mut answer: PartitionAnswer) {
         let tp = answer.partition;
         if !self.positions.awaits(&tp, stamp, answer.asked_offset) {
             return;
+        }
+        let is_refused = !answer.code.is_ok() || answer.diverging.is_some();
+        if is_refused && self.replicas.leave(&tp, node) {
+            tracing::debug!(partition = %tp, node, code = %answer.code, "going back to the leader");
+            let later = backoff(&self.client);
+            self.positions.hold(&tp, later);
+            return self.client.request_refresh();
         }
         match answer.code {
             ErrorCode::NONE => {}
@@ -186,6 +196,11 @@ impl Driver {
                 return self.client.request_refresh();
             }
             code => return self.fail(Error::broker(code, format!("fetching {tp}"))),
+        }
+        if let Some(replica) = answer.preferred_replica
+            && self.metadata.borrow().leader(&tp) == Some(node)
+        {
+            return self.follow(tp, replica);
         }
         if let Some((epoch, end)) = answer.diverging {
             return self.handle_truncated(&tp, answer.asked_offset, epoch, end);

@@ -3,6 +3,7 @@
 mod broker;
 mod fetching;
 mod group;
+mod replicas;
 mod resets;
 
 use std::time::Duration;

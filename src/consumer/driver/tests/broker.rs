@@ -58,6 +58,10 @@ pub(super) struct State {
     pub(super) hook: Option<Hook>,
     /// Where the logs were cut off and written anew; all of it in leader epoch 0.
     pub(super) cut: Option<i64>,
+    /// Which node the leaders name to a reader in the rack `near`.
+    pub(super) replica: Option<i32>,
+    /// The nodes that records were fetched from, in order.
+    pub(super) served: Vec<i32>,
     /// What was committed as each offset's leader epoch.
     pub(super) committed_epoch: i32,
     generation: i32,
@@ -227,6 +231,13 @@ impl State {
         let mut answers = Vec::new();
         for (p, (offset, told, epoch)) in session {
             let end = self.ends[*p as usize];
+            let is_leader = self.leaders[*p as usize] == node;
+            let closer = self.replica.filter(|_| request.rack_id.as_str() == "near");
+            if let (true, Some(replica)) = (is_leader, closer) {
+                let answer = PartitionData::default().with_partition_index(*p);
+                answers.push(answer.with_preferred_read_replica(replica.into()));
+                continue;
+            }
             let parted = self.cut.filter(|cut| *epoch >= 0 && *offset > *cut);
             if let Some(cut) = parted {
                 let diverging = EpochEndOffset::default().with_epoch(0).with_end_offset(cut);
@@ -237,7 +248,7 @@ impl State {
             let codes = self.fetch_codes.entry(*p).or_default();
             let code = match codes.pop_front() {
                 Some(code) => code,
-                None if self.leaders[*p as usize] != node => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+                None if !is_leader && closer != Some(node) => ErrorCode::NOT_LEADER_OR_FOLLOWER,
                 None if *offset > end || *offset < self.start => ErrorCode::OFFSET_OUT_OF_RANGE,
                 None => ErrorCode::NONE,
             };
@@ -247,6 +258,9 @@ impl State {
                 continue;
             }
             *told = end;
+            if !batches.is_empty() {
+                self.served.push(node);
+            }
             answers.push(
                 PartitionData::default()
                     .with_partition_index(*p)
