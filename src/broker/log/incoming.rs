@@ -72,7 +72,7 @@ impl Incoming {
         let records = self.batch.decode(MAX_DECOMPRESSED_BYTES);
         let records = records.map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
         let mut count = 0;
-        for record in records.iter() {
+        for record in &records {
             let record = record.map_err(|_| ErrorCode::INVALID_RECORD)?;
             if rules.compacts && record.key().is_none() {
                 return Err(ErrorCode::INVALID_RECORD);
