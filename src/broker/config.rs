@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use super::listeners::Listener;
+
 /// Settings of a [`Broker`](super::Broker). Each field's Kafka name is given in its text; the
 /// defaults are Kafka's where not said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerConfig {
     /// How many nodes there are, with the ids 1, 2, 3, …; at most 100. Default: 1.
     pub nodes: i32,
-    /// The port of node 1 on 127.0.0.1, and those after it for further nodes; 0 takes free ones.
-    /// Default: 0.
+    /// The port of node 1 on 127.0.0.1, and those after it for its further listeners and for
+    /// further nodes; 0 takes free ones. Default: 0.
     pub first_port: u16,
+    /// `listeners`: what each node listens on. Clients are told the addresses of the listener by
+    /// which they came. Default: one without TLS and without a login.
+    pub listeners: Vec<Listener>,
     /// `auto.create.topics.enable`: topics that are produced to or asked for come into being.
     pub auto_create_topics: bool,
     /// `num.partitions`: of topics that say nothing themselves. Default: 1.
@@ -40,6 +45,7 @@ impl Default for BrokerConfig {
         Self {
             nodes: 1,
             first_port: 0,
+            listeners: vec![Listener::default()],
             auto_create_topics: true,
             num_partitions: 1,
             default_replication_factor: 1,

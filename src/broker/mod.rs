@@ -128,6 +128,7 @@ mod config;
 mod faults;
 mod group;
 mod inspect;
+mod listeners;
 mod log;
 mod nodes;
 mod running;
@@ -154,6 +155,7 @@ pub use config::BrokerConfig;
 pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
 pub use inspect::{GroupView, MemberView, StoredRecord};
+pub use listeners::Listener;
 
 use crate::net::Connector;
 use crate::wire::ErrorCode;
@@ -191,19 +193,22 @@ impl Broker {
             let text = format!("a cluster has 1 to {MAX_NODES} nodes");
             return Err(Error::new(ErrorKind::Usage, text));
         }
-        let mut listeners = BTreeMap::new();
-        for (id, place) in (1..=config.nodes).zip(0..) {
-            let port = match config.first_port {
-                0 => 0,
-                first => first.saturating_add(place),
-            };
-            listeners.insert(id, running::bind((Ipv4Addr::LOCALHOST, port).into()).await?);
+        if config.listeners.is_empty() {
+            return Err(Error::new(ErrorKind::Usage, "a broker has a listener"));
         }
-        let addresses = listeners.iter().map(|(id, (_, address))| (*id, *address));
+        let acceptors = listeners::acceptors(&config.listeners).await?;
+        let mut bound = BTreeMap::new();
+        let mut ports = ports(config.first_port);
+        for id in 1..=config.nodes {
+            let own = ports.by_ref().take(config.listeners.len());
+            let own: Vec<_> = own.map(|port| (Ipv4Addr::LOCALHOST, port).into()).collect();
+            bound.insert(id, running::bind(&own).await?);
+        }
+        let addresses = bound.iter().map(|(id, (_, own))| (*id, own.clone()));
         let shared = Arc::new(Shared::new(config, Nodes::new(addresses)));
         let running = Arc::new(Running::new(shared.clone()));
-        for (id, (listener, _)) in listeners {
-            running.begin(id, listener);
+        for (id, (listeners, _)) in bound {
+            running.begin(id, listeners, acceptors.clone());
         }
         let mut timers = JoinSet::new();
         timers.spawn(timers::run(shared.clone()));
@@ -214,15 +219,29 @@ impl Broker {
         })
     }
 
-    /// The addresses of all nodes, as `bootstrap.servers` has them: `host:port,host:port`.
+    /// The addresses of all nodes, as `bootstrap.servers` has them: `host:port,host:port`. Those
+    /// of the first listener.
     pub fn bootstrap_servers(&self) -> String {
+        self.addresses(0)
+    }
+
+    /// The same for the listener of this name; none where there is no such listener.
+    pub fn bootstrap_servers_of(&self, listener: &str) -> Option<String> {
+        let mut all = self.shared.config.listeners.iter();
+        let place = all.position(|it| it.name == listener)?;
+        Some(self.addresses(place))
+    }
+
+    fn addresses(&self, listener: usize) -> String {
         let state = self.shared.state();
-        let addresses = state.nodes.ids().filter_map(|id| state.nodes.address(id));
+        let ids = state.nodes.ids();
+        let addresses = ids.filter_map(|id| state.nodes.address(id, listener));
         let addresses: Vec<_> = addresses.map(|address| address.to_string()).collect();
         addresses.join(",")
     }
 
-    /// Settings of a client of this cluster, in this process or another.
+    /// Settings of a client of this cluster, in this process or another. What it needs for TLS and
+    /// a login is not among them.
     pub fn client_config(&self) -> ClientConfig {
         let servers = self.bootstrap_servers();
         ClientConfig {
@@ -295,24 +314,25 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Usage`] where there is no such node or it is up, [`ErrorKind::Connection`]
-    /// where its port was taken by somebody else.
+    /// [`ErrorKind::Usage`] where there is no such node or it is up, or a certificate can't be
+    /// read, [`ErrorKind::Connection`] where its port was taken by somebody else.
     ///
     /// # Cancel safety
     ///
     /// When dropped, the node may not be up.
     pub async fn start_node(&self, node: i32) -> Result<(), Error> {
-        let address = {
+        let addresses = {
             let state = self.shared.state();
-            let address = state.nodes.address(node);
-            address.filter(|_| !state.nodes.is_up(node))
+            let addresses = state.nodes.addresses(node).to_vec();
+            (!addresses.is_empty() && !state.nodes.is_up(node)).then_some(addresses)
         };
-        let Some(address) = address else {
+        let Some(addresses) = addresses else {
             let text = format!("there is no node {node} that is stopped");
             return Err(Error::new(ErrorKind::Usage, text));
         };
-        let (listener, _) = running::bind(address).await?;
-        self.running.begin(node, listener);
+        let acceptors = listeners::acceptors(&self.shared.config.listeners).await?;
+        let (listeners, _) = running::bind(&addresses).await?;
+        self.running.begin(node, listeners, acceptors);
         self.shared.change_nodes(|nodes| nodes.set_up(node, true));
         Ok(())
     }
@@ -401,7 +421,7 @@ impl Broker {
     pub fn create_topic(&self, name: &str, partitions: usize) -> Result<(), Error> {
         let failed = |code: ErrorCode| Error::broker(code, format!("creating topic {name}"));
         let mut state = self.shared.state();
-        let nodes: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+        let nodes: Vec<i32> = state.nodes.up().collect();
         let replicas = topics::spread(&nodes, 0, partitions, 1);
         let settings = topics::TopicSettings::default();
         state
@@ -412,6 +432,14 @@ impl Broker {
         self.shared.tell_of_change();
         Ok(())
     }
+}
+
+/// From the first one on; free ones where that is 0.
+fn ports(first: u16) -> impl Iterator<Item = u16> {
+    (0..).map(move |place| match first {
+        0 => 0,
+        first => first.saturating_add(place),
+    })
 }
 
 /// A client within the process may still hold its way to the nodes.

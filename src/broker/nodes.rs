@@ -12,36 +12,49 @@ pub(super) struct Nodes {
 }
 
 /// One node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) address: SocketAddr,
+    /// One a listener.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) is_up: bool,
 }
 
 impl Nodes {
-    /// All of them up.
-    pub(super) fn new(addresses: impl IntoIterator<Item = (i32, SocketAddr)>) -> Self {
-        let up = |address| Node {
-            address,
+    /// All of them up; each has an address for each listener.
+    pub(super) fn new(addresses: impl IntoIterator<Item = (i32, Vec<SocketAddr>)>) -> Self {
+        let up = |addresses| Node {
+            addresses,
             is_up: true,
         };
         Self {
             all: addresses
                 .into_iter()
-                .map(|(id, address)| (id, up(address)))
+                .map(|(id, addresses)| (id, up(addresses)))
                 .collect(),
             coordinators: HashMap::new(),
         }
     }
 
-    /// Those that are up, by id.
-    pub(super) fn up(&self) -> impl Iterator<Item = (i32, SocketAddr)> + Clone + '_ {
+    /// The ids of those that are up.
+    pub(super) fn up(&self) -> impl Iterator<Item = i32> + Clone + '_ {
         let up = self.all.iter().filter(|(_, node)| node.is_up);
-        up.map(|(id, node)| (*id, node.address))
+        up.map(|(id, _)| *id)
     }
 
-    pub(super) fn address(&self, id: i32) -> Option<SocketAddr> {
-        self.all.get(&id).map(|node| node.address)
+    /// Those that are up, and where for clients of a listener.
+    pub(super) fn reachable(&self, listener: usize) -> impl Iterator<Item = (i32, SocketAddr)> {
+        self.up()
+            .filter_map(move |id| Some((id, self.address(id, listener)?)))
+    }
+
+    /// Where a node is for clients of a listener.
+    pub(super) fn address(&self, id: i32, listener: usize) -> Option<SocketAddr> {
+        self.addresses(id).get(listener).copied()
+    }
+
+    /// Where a node is, one address a listener; none where there is no such node.
+    pub(super) fn addresses(&self, id: i32) -> &[SocketAddr] {
+        self.all.get(&id).map_or(&[], |node| &node.addresses)
     }
 
     pub(super) fn is_up(&self, id: i32) -> bool {
@@ -62,13 +75,13 @@ impl Nodes {
 
     /// The node that does what only one may do: creating topics, above all.
     pub(super) fn controller(&self) -> Option<i32> {
-        self.up().next().map(|(id, _)| id)
+        self.up().next()
     }
 
     /// The node that coordinates a group (or a transactional id): the one it was moved to, else
     /// one by its name; another one that is up where that is down.
     pub(super) fn coordinator(&self, group: &str) -> Option<i32> {
-        let up: Vec<i32> = self.up().map(|(id, _)| id).collect();
+        let up: Vec<i32> = self.up().collect();
         let moved = self.coordinators.get(group).copied();
         if let Some(id) = moved.filter(|id| up.contains(id)) {
             return Some(id);
@@ -95,7 +108,7 @@ mod tests {
 
     fn nodes(count: i32) -> Nodes {
         let address = SocketAddr::from(([127, 0, 0, 1], 9092));
-        Nodes::new((1..=count).map(|id| (id, address)))
+        Nodes::new((1..=count).map(|id| (id, vec![address])))
     }
 
     #[test]

@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::server;
+use super::listeners::Acceptors;
+use super::server::{self, Entrance};
 use super::state::Shared;
 use crate::net::{Connect, Stream};
 use crate::{Error, ErrorKind};
@@ -21,7 +22,14 @@ const PIPE_BYTES: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Running {
     shared: Arc<Shared>,
-    nodes: Mutex<BTreeMap<i32, JoinSet<()>>>,
+    nodes: Mutex<BTreeMap<i32, Node>>,
+}
+
+/// One that runs.
+#[derive(Debug)]
+struct Node {
+    acceptors: Acceptors,
+    tasks: JoinSet<()>,
 }
 
 impl Running {
@@ -33,17 +41,24 @@ impl Running {
     }
 
     /// Has a node listen.
-    pub(super) fn begin(&self, node: i32, listener: TcpListener) {
-        let mut nodes = self.nodes();
-        let tasks = nodes.entry(node).or_default();
-        tasks.spawn(server::listen(self.shared.clone(), node, listener));
+    pub(super) fn begin(&self, node: i32, listeners: Vec<TcpListener>, acceptors: Acceptors) {
+        let mut begun = Node {
+            acceptors,
+            tasks: JoinSet::new(),
+        };
+        for (listener, at) in listeners.into_iter().zip(0..) {
+            let entrance = begun.entrance(node, at);
+            let listening = server::listen(self.shared.clone(), entrance, listener);
+            begun.tasks.spawn(listening);
+        }
+        self.nodes().insert(node, begun);
     }
 
     /// Ends all that a node does, and waits until it has ended.
     pub(super) async fn end(&self, node: i32) {
-        let tasks = self.nodes().remove(&node);
-        if let Some(mut tasks) = tasks {
-            tasks.shutdown().await;
+        let ended = self.nodes().remove(&node);
+        if let Some(mut ended) = ended {
+            ended.tasks.shutdown().await;
         }
     }
 
@@ -53,24 +68,36 @@ impl Running {
     }
 
     fn serve(&self, address: &str) -> io::Result<Box<dyn Stream>> {
-        let node = {
+        let found = {
             let state = self.shared.state();
-            let mut up = state.nodes.up();
-            up.find(|(_, it)| it.to_string() == address)
-                .map(|(id, _)| id)
+            state.nodes.up().find_map(|id| {
+                let mut own = state.nodes.addresses(id).iter();
+                Some((id, own.position(|it| it.to_string() == address)?))
+            })
         };
         let mut nodes = self.nodes();
-        let found = node.and_then(|node| Some((node, nodes.get_mut(&node)?)));
-        let (node, tasks) = found.ok_or(io::ErrorKind::ConnectionRefused)?;
-        while tasks.try_join_next().is_some() {}
+        let found = found.and_then(|(id, at)| Some((id, at, nodes.get_mut(&id)?)));
+        let (id, at, node) = found.ok_or(io::ErrorKind::ConnectionRefused)?;
+        while node.tasks.try_join_next().is_some() {}
         let (client, broker) = tokio::io::duplex(PIPE_BYTES);
-        tasks.spawn(server::serve(self.shared.clone(), node, broker));
+        let serving = server::serve(self.shared.clone(), node.entrance(id, at), broker);
+        node.tasks.spawn(serving);
         Ok(Box::new(client))
     }
 
-    fn nodes(&self) -> MutexGuard<'_, BTreeMap<i32, JoinSet<()>>> {
+    fn nodes(&self) -> MutexGuard<'_, BTreeMap<i32, Node>> {
         // The map is never left half changed.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Node {
+    fn entrance(&self, node: i32, listener: usize) -> Entrance {
+        Entrance {
+            node,
+            listener,
+            acceptor: self.acceptors.get(listener).cloned().flatten(),
+        }
     }
 }
 
@@ -81,13 +108,19 @@ impl Connect for Running {
     }
 }
 
-/// Listens on an address; gives the one that it has, should the port have been 0.
-pub(super) async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let failed = |error| {
-        let text = format!("can't listen on {address}");
-        Error::caused(ErrorKind::Connection, text, error)
-    };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+/// Listens on addresses; gives those that they are, should a port have been 0.
+pub(super) async fn bind(
+    addresses: &[SocketAddr],
+) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), Error> {
+    let mut bound = (Vec::new(), Vec::new());
+    for address in addresses {
+        let failed = |error| {
+            let text = format!("can't listen on {address}");
+            Error::caused(ErrorKind::Connection, text, error)
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        bound.1.push(listener.local_addr().map_err(failed)?);
+        bound.0.push(listener);
+    }
+    Ok(bound)
 }

@@ -15,14 +15,25 @@ use tokio::task::JoinSet;
 
 use super::api::{self, Call, Reply};
 use super::faults::{Action, Request};
+use super::listeners::Acceptor;
 use super::state::Shared;
 use crate::wire::frame;
 
 /// Where an answer's body begins, after its length and its correlation id.
 const BODY_AT: usize = 8;
 
+/// Where a connection comes in.
+#[derive(Clone, Debug)]
+pub(super) struct Entrance {
+    pub(super) node: i32,
+    /// Its place in the configuration.
+    pub(super) listener: usize,
+    /// TLS, where the listener has that.
+    pub(super) acceptor: Option<Acceptor>,
+}
+
 /// Accepts connections until dropped; all that were accepted end then too.
-pub(super) async fn listen(shared: Arc<Shared>, node: i32, listener: TcpListener) {
+pub(super) async fn listen(shared: Arc<Shared>, entrance: Entrance, listener: TcpListener) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -30,9 +41,10 @@ pub(super) async fn listen(shared: Arc<Shared>, node: i32, listener: TcpListener
                 Ok((stream, _)) => {
                     // Answers are written whole: there is nothing to wait for.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(serve(shared.clone(), node, stream));
+                    connections.spawn(serve(shared.clone(), entrance.clone(), stream));
                 }
                 Err(error) => {
+                    let node = entrance.node;
                     tracing::warn!(node, %error, "a connection could not be accepted");
                     // Out of file descriptors, as a rule: some have to be given back first.
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -46,12 +58,28 @@ pub(super) async fn listen(shared: Arc<Shared>, node: i32, listener: TcpListener
 /// Serves one connection until it ends.
 pub(super) async fn serve(
     shared: Arc<Shared>,
-    node: i32,
+    entrance: Entrance,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+) {
+    let Some(Acceptor(tls)) = &entrance.acceptor else {
+        return talk(&shared, &entrance, stream).await;
+    };
+    match tls.accept(stream).await {
+        Ok(stream) => talk(&shared, &entrance, stream).await,
+        Err(error) => tracing::debug!(node = entrance.node, %error, "no TLS"),
+    }
+}
+
+/// Answers what is asked, one request after the other.
+async fn talk(
+    shared: &Shared,
+    entrance: &Entrance,
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
 ) {
+    let node = entrance.node;
     let mut input = BytesMut::new();
     loop {
-        let request = match next_request(&shared, &mut stream, &mut input).await {
+        let request = match next_request(shared, &mut stream, &mut input).await {
             Ok(Some(request)) => request,
             Ok(None) => return,
             Err(error) => {
@@ -60,7 +88,7 @@ pub(super) async fn serve(
             }
         };
         shared.until_resumed(node).await;
-        let (bytes, goes_on) = match handle(&shared, node, request).await {
+        let (bytes, goes_on) = match handle(shared, entrance, request).await {
             Ok(answered) => answered,
             Err(error) => {
                 tracing::debug!(node, %error, "connection closed");
@@ -68,7 +96,7 @@ pub(super) async fn serve(
             }
         };
         shared.until_resumed(node).await;
-        if stream.write_all(&bytes).await.is_err() || !goes_on {
+        if send(&mut stream, &bytes).await.is_err() || !goes_on {
             let _ = stream.shutdown().await;
             return;
         }
@@ -95,15 +123,27 @@ async fn next_request(
     }
 }
 
+/// TLS keeps some back otherwise.
+async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
 /// Handles a request: what to send (nothing, where there is no answer) and whether the
 /// connection goes on after that.
-async fn handle(shared: &Shared, node: i32, mut body: Bytes) -> io::Result<(Bytes, bool)> {
+async fn handle(
+    shared: &Shared,
+    entrance: &Entrance,
+    mut body: Bytes,
+) -> io::Result<(Bytes, bool)> {
+    let node = entrance.node;
     let (api, version) = api_and_version(&body)?;
     let header = RequestHeader::decode(&mut body, api.request_header_version(version));
     let header = header.map_err(invalid)?;
     let call = Call {
         shared,
         node,
+        listener: entrance.listener,
         api,
         version,
         correlation_id: header.correlation_id,

@@ -63,7 +63,7 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) async fn connect(broker: &Broker, node: i32) -> Self {
-        let address = broker.shared.state().nodes.address(node).unwrap();
+        let address = broker.shared.state().nodes.address(node, 0).unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self {

@@ -1,7 +1,9 @@
-//! TLS for everything that connects: rustls with graviola's cryptography, which compiles no C.
+//! TLS for everything that connects, and for the broker in memory: rustls with graviola's
+//! cryptography, which compiles no C.
 //!
 //! [`TlsConfig`] says whom to trust and who we are; what it names is read anew each time
 //! [`TlsConfig::client_config`] is called, so that renewed certificates need no restart.
+//! [`ServerTls`] is the same for a server.
 //!
 //! # Invariants
 //!
@@ -14,6 +16,7 @@ mod error;
 mod identity;
 mod pem;
 mod roots;
+mod server;
 mod verify;
 
 use std::sync::Arc;
@@ -25,6 +28,7 @@ pub use cpu::check_cpu;
 pub use error::{Part, TlsError};
 pub use identity::Identity;
 pub use pem::Pem;
+pub use server::{ServerTls, Versions};
 
 /// How to connect by TLS, 1.2 or 1.3.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,7 +32,7 @@ fn grow(
     asked: &CreatePartitionsTopic,
     validate_only: bool,
 ) -> Result<(), ErrorCode> {
-    let nodes: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+    let nodes: Vec<i32> = state.nodes.up().collect();
     let topic = state.topics.get(&asked.name);
     let topic = topic.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
     let (count, factor) = (topic.partitions.len(), topic.partitions[0].replicas.len());

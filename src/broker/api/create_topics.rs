@@ -96,7 +96,7 @@ fn assign(
     };
     let partitions = usize::try_from(partitions).ok().filter(|count| *count > 0);
     let partitions = partitions.ok_or(ErrorCode::INVALID_PARTITIONS)?;
-    let nodes: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+    let nodes: Vec<i32> = state.nodes.up().collect();
     let factor = match asked.replication_factor {
         -1 => config.default_replication_factor,
         factor => usize::try_from(factor).unwrap_or(0),
@@ -137,7 +137,7 @@ pub(super) fn is_possible(state: &State, ids: &[i32], count: usize) -> bool {
     !ids.is_empty()
         && ids.len() == count
         && distinct.len() == count
-        && ids.iter().all(|id| state.nodes.address(*id).is_some())
+        && ids.iter().all(|id| !state.nodes.addresses(*id).is_empty())
 }
 
 fn refused(name: &TopicName, code: ErrorCode) -> CreatableTopicResult {

@@ -20,7 +20,7 @@ pub(super) async fn handle(
         return request.refuse(ErrorCode::MISMATCHED_ENDPOINT_TYPE);
     }
     let state = call.shared.state();
-    let brokers = state.nodes.up().map(|(id, address)| {
+    let brokers = state.nodes.reachable(call.listener).map(|(id, address)| {
         DescribeClusterBroker::default()
             .with_broker_id(BrokerId(id))
             .with_host(text(&address.ip().to_string()))

@@ -21,7 +21,9 @@ pub(super) async fn handle(
 ) -> FindCoordinatorResponse {
     let state = call.shared.state();
     let keys = keys(call.version, &request);
-    let found = keys.iter().map(|key| find(&state, request.key_type, key));
+    let found = keys
+        .iter()
+        .map(|key| find(call, &state, request.key_type, key));
     answer(call.version, found.collect())
 }
 
@@ -34,12 +36,12 @@ fn keys(version: i16, request: &FindCoordinatorRequest) -> Vec<StrBytes> {
     }
 }
 
-fn find(state: &State, key_type: i8, key: &StrBytes) -> Coordinator {
+fn find(call: &Call<'_>, state: &State, key_type: i8, key: &StrBytes) -> Coordinator {
     if !KEY_TYPES.contains(&key_type) {
         return nowhere(key, ErrorCode::INVALID_REQUEST);
     }
     let node = state.nodes.coordinator(key);
-    match node.and_then(|id| Some((id, state.nodes.address(id)?))) {
+    match node.and_then(|id| Some((id, state.nodes.address(id, call.listener)?))) {
         Some((id, address)) => Coordinator::default()
             .with_key(key.clone())
             .with_node_id(BrokerId(id))

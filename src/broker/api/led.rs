@@ -42,9 +42,15 @@ pub(super) struct Leader {
 }
 
 /// The leader of a partition; none where there is no such partition.
-pub(super) fn leader(state: &State, topic: Option<&str>, partition: i32) -> Option<Leader> {
+pub(super) fn leader(
+    call: &Call<'_>,
+    state: &State,
+    topic: Option<&str>,
+    partition: i32,
+) -> Option<Leader> {
     let partition = state.topics.get(topic?)?.partition(partition)?;
-    let address = partition.leader.and_then(|id| state.nodes.address(id));
+    let address = |id| state.nodes.address(id, call.listener);
+    let address = partition.leader.and_then(address);
     Some(Leader {
         id: BrokerId(partition.leader.unwrap_or(-1)),
         epoch: partition.leader_epoch,

@@ -35,7 +35,7 @@ pub(super) async fn handle(call: &Call<'_>, request: MetadataRequest) -> Metadat
                 .collect()
         }
     };
-    let brokers = state.nodes.up().map(|(id, address)| {
+    let brokers = state.nodes.reachable(call.listener).map(|(id, address)| {
         MetadataResponseBroker::default()
             .with_node_id(BrokerId(id))
             .with_host(text(&address.ip().to_string()))
@@ -78,7 +78,7 @@ fn answer(
             .with_name(Some(name.clone()))
     };
     if state.topics.get(name).is_none() {
-        let nodes: Vec<i32> = state.nodes.up().map(|(id, _)| id).collect();
+        let nodes: Vec<i32> = state.nodes.up().collect();
         let partitions = usize::try_from(call.shared.config.num_partitions).unwrap_or(0);
         if let Err(code) = state.topics.check_new(name, partitions) {
             return wrong(code);

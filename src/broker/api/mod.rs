@@ -47,6 +47,8 @@ pub(super) struct Call<'a> {
     pub(super) shared: &'a Shared,
     /// The node that was asked.
     pub(super) node: i32,
+    /// The listener by which: its place in the configuration.
+    pub(super) listener: usize,
     pub(super) api: ApiKey,
     pub(super) version: i16,
     pub(super) correlation_id: i32,

@@ -81,7 +81,7 @@ fn append_topic(call: &Call<'_>, topic: TopicProduceData, acks: i16, answer: &mu
         };
         let mut told = tell(asked.index, append(call, &mut state, name, asked, acks));
         if call.version >= TELLS_LEADER {
-            tell_leader(&state, name, &mut told, &mut answer.node_endpoints);
+            tell_leader(call, &state, name, &mut told, &mut answer.node_endpoints);
         }
         partitions.push(told);
     }
@@ -170,6 +170,7 @@ fn tell(index: i32, appended: Result<(Appended, i64), Refused>) -> PartitionProd
 
 /// Says who leads a partition that this node does not (any more), and where to find it.
 fn tell_leader(
+    call: &Call<'_>,
     state: &State,
     topic: &str,
     partition: &mut PartitionProduceResponse,
@@ -178,7 +179,7 @@ fn tell_leader(
     if partition.error_code != ErrorCode::NOT_LEADER_OR_FOLLOWER.0 {
         return;
     }
-    let Some(leader) = leader(state, Some(topic), partition.index) else {
+    let Some(leader) = leader(call, state, Some(topic), partition.index) else {
         return;
     };
     partition.current_leader = LeaderIdAndEpoch::default()

@@ -26,7 +26,7 @@ async fn a_request_that_claims_too_much_costs_its_connection() {
     header.encode(&mut request, 1).unwrap();
     // Two thousand million topics.
     request.put_i32(i32::MAX);
-    let address = broker.shared.state().nodes.address(1).unwrap();
+    let address = broker.shared.state().nodes.address(1, 0).unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_u32(request.len() as u32).await.unwrap();
     stream.write_all(&request).await.unwrap();

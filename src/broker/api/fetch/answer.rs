@@ -41,7 +41,13 @@ pub(super) fn answer(
         let (wanted, found) = (&wanted[at], &found[at]);
         let mut partition = data(state, wanted, found, isolation_level);
         if call.version >= TELLS_LEADER {
-            tell_leader(state, wanted, &mut partition, &mut answer.node_endpoints);
+            tell_leader(
+                call,
+                state,
+                wanted,
+                &mut partition,
+                &mut answer.node_endpoints,
+            );
         }
         push(&mut answer.responses, &wanted.key.topic, partition);
     }
@@ -99,6 +105,7 @@ pub(super) fn error(partition: i32, code: ErrorCode) -> PartitionData {
 
 /// Says who leads a partition that this node does not (any more), and where to find it.
 fn tell_leader(
+    call: &Call<'_>,
     state: &State,
     wanted: &Wanted,
     partition: &mut PartitionData,
@@ -110,7 +117,7 @@ fn tell_leader(
     ) {
         return;
     }
-    let Some(leader) = leader(state, wanted.name.as_deref(), wanted.key.partition) else {
+    let Some(leader) = leader(call, state, wanted.name.as_deref(), wanted.key.partition) else {
         return;
     };
     partition.current_leader = LeaderIdAndEpoch::default()
