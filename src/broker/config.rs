@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::listeners::Listener;
+use super::sasl::Logins;
 
 /// Settings of a [`Broker`](super::Broker). Each field's Kafka name is given in its text; the
 /// defaults are Kafka's where not said otherwise.
@@ -16,6 +17,11 @@ pub struct BrokerConfig {
     /// `listeners`: what each node listens on. Clients are told the addresses of the listener by
     /// which they came. Default: one without TLS and without a login.
     pub listeners: Vec<Listener>,
+    /// Who may log in, where a listener asks for that. Default: nobody.
+    pub logins: Logins,
+    /// `connections.max.reauth.ms`: how long a login holds before it must be renewed (KIP-368).
+    /// Default: for as long as the connection does.
+    pub connections_max_reauth: Option<Duration>,
     /// `auto.create.topics.enable`: topics that are produced to or asked for come into being.
     pub auto_create_topics: bool,
     /// `num.partitions`: of topics that say nothing themselves. Default: 1.
@@ -46,6 +52,8 @@ impl Default for BrokerConfig {
             nodes: 1,
             first_port: 0,
             listeners: vec![Listener::default()],
+            logins: Logins::default(),
+            connections_max_reauth: None,
             auto_create_topics: true,
             num_partitions: 1,
             default_replication_factor: 1,

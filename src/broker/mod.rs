@@ -111,7 +111,7 @@
 //! # What is where
 //!
 //! `api` has one file an API: the versions, what is done, what is left out. Below it everything is
-//! pure: `topics` with their partitions' `log`s, fetch `sessions`, `nodes`. `server` moves the bytes, `faults`
+//! pure: `topics` with their partitions' `log`s, fetch `sessions`, `nodes`, `sasl`. `server` moves the bytes, `faults`
 //! decides what goes wrong.
 //!
 //! # Invariants
@@ -132,6 +132,7 @@ mod listeners;
 mod log;
 mod nodes;
 mod running;
+mod sasl;
 mod server;
 mod sessions;
 mod state;
@@ -146,6 +147,7 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kafka_protocol::messages::ApiKey;
 use tokio::task::JoinSet;
@@ -156,6 +158,7 @@ pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
 pub use inspect::{GroupView, MemberView, StoredRecord};
 pub use listeners::Listener;
+pub use sasl::{Logins, TokenCheck};
 
 use crate::net::Connector;
 use crate::wire::ErrorCode;
@@ -280,6 +283,11 @@ impl Broker {
         let asked = self.shared.faults.asked();
         let asked = asked.borrow().get(&(api as i16)).copied();
         asked.unwrap_or_default()
+    }
+
+    /// How many logins were refused.
+    pub fn refused_logins(&self) -> u64 {
+        self.shared.refused_logins.load(Ordering::Relaxed)
     }
 
     /// Waits until there were so many requests of an API since the start.

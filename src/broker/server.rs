@@ -4,9 +4,9 @@
 //! holds up those behind it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader};
 use kafka_protocol::protocol::Decodable;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 use super::api::{self, Call, Reply};
 use super::faults::{Action, Request};
 use super::listeners::Acceptor;
+use super::sasl::{Admission, Login, locked};
 use super::state::Shared;
-use crate::wire::frame;
+use crate::wire::{ErrorCode, frame};
 
 /// Where an answer's body begins, after its length and its correlation id.
 const BODY_AT: usize = 8;
@@ -77,6 +78,7 @@ async fn talk(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
 ) {
     let node = entrance.node;
+    let login = Mutex::new(shared.login_by(entrance.listener));
     let mut input = BytesMut::new();
     loop {
         let request = match next_request(shared, &mut stream, &mut input).await {
@@ -88,7 +90,7 @@ async fn talk(
             }
         };
         shared.until_resumed(node).await;
-        let (bytes, goes_on) = match handle(shared, entrance, request).await {
+        let (bytes, goes_on) = match answer(shared, entrance, &login, request).await {
             Ok(answered) => answered,
             Err(error) => {
                 tracing::debug!(node, %error, "connection closed");
@@ -129,11 +131,32 @@ async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resul
     stream.flush().await
 }
 
+/// What to send, and whether the connection goes on after that: to a request, or to a message of
+/// a login by SaslHandshake version 0.
+async fn answer(
+    shared: &Shared,
+    entrance: &Entrance,
+    login: &Mutex<Login>,
+    frame: Bytes,
+) -> io::Result<(Bytes, bool)> {
+    if locked(login).takes_bare_message() {
+        let answer = shared.authenticate(login, &frame);
+        answer.code.ok().map_err(|code| invalid(code.to_string()))?;
+        let mut bytes = BytesMut::new();
+        bytes.put_u32(u32::try_from(answer.message.len()).map_err(invalid)?);
+        bytes.put_slice(answer.message.as_bytes());
+        return Ok((bytes.freeze(), true));
+    }
+    let (bytes, goes_on) = handle(shared, entrance, login, frame).await?;
+    Ok((bytes, goes_on && !locked(login).is_refused()))
+}
+
 /// Handles a request: what to send (nothing, where there is no answer) and whether the
 /// connection goes on after that.
 async fn handle(
     shared: &Shared,
     entrance: &Entrance,
+    login: &Mutex<Login>,
     mut body: Bytes,
 ) -> io::Result<(Bytes, bool)> {
     let node = entrance.node;
@@ -148,6 +171,7 @@ async fn handle(
         version,
         correlation_id: header.correlation_id,
         client_id: header.client_id.unwrap_or_default(),
+        login,
     };
     tracing::trace!(node, ?api, version, client_id = %call.client_id);
     let fate = shared.faults.fate(&Request {
@@ -156,6 +180,11 @@ async fn handle(
         node,
         client_id: call.client_id.to_string(),
     });
+    match locked(login).admits(api, shared.clock.now()) {
+        Admission::Admitted => {}
+        Admission::Refused(code) => return refuse(&call, body, code),
+        Admission::Closed => return Err(invalid(format!("{api:?} without a login"))),
+    }
     if !fate.delay.is_zero() {
         let until = shared.clock.now() + fate.delay;
         shared.clock.sleep_until(until).await;
@@ -176,6 +205,15 @@ async fn handle(
         Some(Action::Corrupt(at)) => (corrupted(&answer, at), true),
         _ => (answer, true),
     })
+}
+
+/// The answer is the last.
+fn refuse(call: &Call<'_>, body: Bytes, code: ErrorCode) -> io::Result<(Bytes, bool)> {
+    let last = match api::refuse(call, body, code)? {
+        Reply::Answer(answer) => answer,
+        Reply::Silence | Reply::Close => Bytes::new(),
+    };
+    Ok((last, false))
 }
 
 fn api_and_version(frame: &[u8]) -> io::Result<(ApiKey, i16)> {

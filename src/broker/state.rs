@@ -1,6 +1,7 @@
 //! All that the nodes know, in one place: they share it as if replication took no time.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -10,6 +11,7 @@ use super::config::BrokerConfig;
 use super::faults::Faults;
 use super::group::Groups;
 use super::nodes::Nodes;
+use super::sasl::{Accounts, Answer, Login, locked};
 use super::sessions::Sessions;
 use super::topics::Topics;
 use super::waiting::Waiting;
@@ -29,6 +31,8 @@ pub(super) struct Shared {
     /// Told of each change of a group.
     pub(super) groups_changed: watch::Sender<()>,
     pub(super) waiting: Waiting,
+    pub(super) refused_logins: AtomicU64,
+    accounts: Accounts,
     state: Mutex<State>,
 }
 
@@ -52,6 +56,7 @@ impl Shared {
             groups: Groups::new(&config, fastrand::u64(..)),
         };
         Self {
+            accounts: Accounts::new(&config.logins, fastrand::u64(..)),
             config,
             clock: Clock::new(),
             faults: Faults::default(),
@@ -60,6 +65,7 @@ impl Shared {
             paused: watch::Sender::default(),
             groups_changed: watch::Sender::new(()),
             waiting: Waiting::default(),
+            refused_logins: AtomicU64::new(0),
             state: Mutex::new(state),
         }
     }
@@ -67,6 +73,24 @@ impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // What a panicking test left behind is still what the test wants to see.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of a connection by a listener that has just begun.
+    pub(super) fn login_by(&self, listener: usize) -> Login {
+        let listener = self.config.listeners.get(listener);
+        let is_needed = listener.is_some_and(|it| it.sasl);
+        Login::new(is_needed, self.config.connections_max_reauth)
+    }
+
+    /// Takes a message of a connection that logs in.
+    pub(super) fn authenticate(&self, login: &Mutex<Login>, message: &[u8]) -> Answer {
+        let nonce = format!("{:032x}", fastrand::u128(..));
+        let mut login = locked(login);
+        let answer = login.authenticate(message, &self.accounts, &nonce, self.clock.now());
+        if login.is_refused() {
+            self.refused_logins.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
     }
 
     /// Changes which nodes are up, or which of them coordinates what, with all that follows from

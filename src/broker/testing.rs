@@ -56,7 +56,7 @@ pub(super) fn begin_epoch(broker: &Broker, topic: &str) {
 
 /// A connection to one node.
 pub(super) struct Peer {
-    stream: TcpStream,
+    pub(super) stream: TcpStream,
     input: BytesMut,
     correlation_id: i32,
 }

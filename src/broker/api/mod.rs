@@ -29,8 +29,11 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod sync_group;
 
+use std::sync::Mutex;
 use std::{fmt, io};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -38,6 +41,7 @@ use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{self, ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 
+use super::sasl::Login;
 use super::state::Shared;
 use crate::wire::{ErrorCode, shape};
 
@@ -53,6 +57,8 @@ pub(super) struct Call<'a> {
     pub(super) version: i16,
     pub(super) correlation_id: i32,
     pub(super) client_id: StrBytes,
+    /// What the connection has gone through.
+    pub(super) login: &'a Mutex<Login>,
 }
 
 /// What becomes of a request.
@@ -161,6 +167,8 @@ apis! {
     OffsetFetch(OffsetFetchRequest) 1..=9 offset_fetch;
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest) 2..=4 offset_for_leader_epoch;
     Produce(ProduceRequest) 3..=13 produce;
+    SaslAuthenticate(SaslAuthenticateRequest) 0..=2 sasl_authenticate;
+    SaslHandshake(SaslHandshakeRequest) 0..=1 sasl_handshake;
     SyncGroup(SyncGroupRequest) 0..=5 sync_group;
 }
 

@@ -16,7 +16,7 @@ pub enum Hash {
 
 impl Hash {
     /// The plain hash.
-    pub(super) fn digest(self, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn digest(self, data: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => Sha256::digest(data).to_vec(),
             Self::Sha512 => Sha512::digest(data).to_vec(),
@@ -24,7 +24,7 @@ impl Hash {
     }
 
     /// `HMAC(key, data)`.
-    pub(super) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+    pub(crate) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => mac::<Hmac<Sha256>>(key, data)
                 .finalize()
@@ -39,7 +39,7 @@ impl Hash {
 
     /// Whether `signature` is `HMAC(key, data)`, told in a time that does not depend on how much
     /// of it is.
-    pub(super) fn verify(self, key: &[u8], data: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(self, key: &[u8], data: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Sha256 => mac::<Hmac<Sha256>>(key, data).verify_slice(signature),
             Self::Sha512 => mac::<Hmac<Sha512>>(key, data).verify_slice(signature),
@@ -48,7 +48,7 @@ impl Hash {
     }
 
     /// `Hi(password, salt, iterations)`, which is PBKDF2.
-    pub(super) fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+    pub(crate) fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
         let mut salted = [0; 64];
         let salted = match self {
             Self::Sha256 => {

@@ -82,7 +82,7 @@ impl ServerFinal {
 }
 
 /// Brings a user or password into the form in which both sides compare it (SASLprep, RFC 4013).
-pub(super) fn prepared(text: &str, what: &str) -> Result<String, ScramError> {
+pub(crate) fn prepared(text: &str, what: &str) -> Result<String, ScramError> {
     stringprep::saslprep(text)
         .map(std::borrow::Cow::into_owned)
         .map_err(|_| ScramError::new(format!("{what} has characters that SASLprep prohibits")))

@@ -23,7 +23,8 @@ pub use hash::Hash;
 pub use message::{ServerFinal, ServerFirst};
 
 use super::Login;
-use message::{prepared, sasl_name};
+pub(crate) use message::prepared;
+use message::sasl_name;
 
 /// How often a password may be hashed, at least and at most. Fewer makes a stolen conversation
 /// cheap to break (RFC 7677); more is a server that wants to keep us busy.
