@@ -1,4 +1,4 @@
-//! TLS and logins on a real Kafka: consuming, producing and groups over every listener, and what
+//! TLS and logins: consuming, producing and groups over every listener, and what
 //! is told where one side does not accept the other.
 
 pub(crate) mod refusals;
@@ -17,14 +17,14 @@ use crate::support::stream::number;
 use crate::support::telegram::{Answer, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
-    tls(Kafka),
-    mutual_tls(Kafka),
-    tls_1_2_and_1_3_alone(Kafka),
-    plain(Kafka),
-    scram_sha_256(Kafka),
-    scram_sha_512(Kafka),
-    oauthbearer(Kafka),
-    a_java_clients_file(Kafka),
+    tls(Cluster),
+    mutual_tls(Cluster),
+    tls_1_2_and_1_3_alone(Cluster),
+    plain(Cluster),
+    scram_sha_256(Cluster),
+    scram_sha_512(Cluster),
+    oauthbearer(Cluster),
+    a_java_clients_file(Cluster, Java),
 ];
 
 /// A setup whose broker addresses are those of a listener.
@@ -161,7 +161,7 @@ async fn a_java_clients_file() {
     );
     std::fs::write(&properties, text).expect("a directory to write to");
     let path = properties.to_str().expect("a path in UTF-8");
-    let servers = ["--bootstrap-server", cluster.bootstrap_of("sasltls")];
+    let servers = ["--bootstrap-server", &cluster.bootstrap_of("sasltls")];
     let arguments = [&servers[..], &["--list", "--command-config", path]].concat();
     let java = crate::support::cluster::tool("kafka-topics")
         .args(arguments)

@@ -116,23 +116,39 @@ impl Cluster {
         &self.bootstrap
     }
 
-    /// The addresses of one of Apache Kafka's listeners: `plaintext`, `tls`, `mtls`, `sasl`,
-    /// `sasltls`. Users are `alice` and `bob`, passwords `alice-secret` and `bob-secret`, for
-    /// every mechanism.
-    pub(crate) fn bootstrap_of(&self, listener: &str) -> &str {
-        self.apache().bootstrap_of(listener)
-    }
-
-    /// Where Apache Kafka's `tls/server.pem` and `tls/trusted.pem` are, which a test of its own
-    /// cluster may replace.
-    pub(crate) fn directory(&self) -> &Path {
-        Path::new(self.apache().fact("directory"))
-    }
-
-    fn apache(&self) -> &Apache {
+    /// The addresses of one of the listeners: `plaintext`, `tls`, `mtls`, `sasl`, `sasltls`. Users
+    /// are `alice` and `bob`, passwords `alice-secret` and `bob-secret`, for every mechanism.
+    pub(crate) fn bootstrap_of(&self, listener: &str) -> String {
         match &self.kind {
-            Kind::Apache(apache) => apache,
-            Kind::Memory(_) => panic!("the broker in memory knows no TLS and no SASL"),
+            Kind::Apache(apache) => apache.bootstrap_of(listener).to_owned(),
+            Kind::Memory(memory) => memory.bootstrap_of(listener),
+        }
+    }
+
+    /// Where `tls/server.pem` and `tls/trusted.pem` are, which a test of its own cluster may
+    /// replace.
+    pub(crate) fn directory(&self) -> &Path {
+        match &self.kind {
+            Kind::Apache(apache) => Path::new(apache.fact("directory")),
+            Kind::Memory(memory) => memory.directory(),
+        }
+    }
+
+    /// How many logins node 1 has refused, renewed ones among them.
+    pub(crate) fn refused_logins(&self) -> usize {
+        match &self.kind {
+            Kind::Apache(_) => {
+                let log = self.directory().join("node-1/broker.log");
+                let log = std::fs::read_to_string(log).expect("the broker logs");
+                let log = log.to_lowercase();
+                let kinds = ["failed authentication with", "failed re-authentication"];
+                let is_one = |line: &&str| kinds.iter().any(|kind| line.contains(kind));
+                log.lines().filter(is_one).count()
+            }
+            Kind::Memory(memory) => {
+                let refused = memory.broker.refused_logins();
+                usize::try_from(refused).expect("a small number")
+            }
         }
     }
 

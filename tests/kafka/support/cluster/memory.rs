@@ -1,15 +1,26 @@
 //! The broker in memory, set up as the script sets up Apache Kafka.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use payment_notifier::broker::{Broker, BrokerConfig};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use payment_notifier::broker::{Broker, BrokerConfig, Listener, Logins, TokenCheck};
+use payment_notifier::net::sasl::Login;
+use payment_notifier::tls::{Identity, Pem, ServerTls, Versions};
+use serde_json::Value;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
+
+use crate::support::tls::put_together;
 
 /// A cluster in this process, on a thread of its own: the tests' own runtimes come and go.
 pub(super) struct Memory {
     pub(super) broker: Arc<Broker>,
     runtime: Option<Runtime>,
+    /// Where the certificates are, as beside Apache Kafka.
+    directory: TempDir,
 }
 
 impl Memory {
@@ -21,12 +32,28 @@ impl Memory {
             .enable_all()
             .build()
             .expect("a thread can be had");
-        let config = settings.iter().fold(defaults(nodes), set);
+        let directory = tempfile::tempdir().expect("a directory");
+        let tls = directory.path().join("tls");
+        std::fs::create_dir(&tls).expect("a directory to write to");
+        put_together(&tls.join("server.pem"), &["p256-key.pem", "server.pem"]);
+        put_together(&tls.join("trusted.pem"), &["ca.pem"]);
+        let config = settings.iter().fold(defaults(nodes, &tls), set);
         let broker = runtime.block_on(Broker::start(config));
         Self {
             broker: Arc::new(broker.expect("ports can be had")),
             runtime: Some(runtime),
+            directory,
         }
+    }
+
+    /// The addresses of a listener.
+    pub(super) fn bootstrap_of(&self, listener: &str) -> String {
+        let servers = self.broker.bootstrap_servers_of(listener);
+        servers.expect("it has the listener")
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Does to a node what the script does to one of Apache Kafka's.
@@ -64,8 +91,32 @@ impl Drop for Memory {
 }
 
 /// What `settings.py` says.
-fn defaults(nodes: usize) -> BrokerConfig {
+fn defaults(nodes: usize, tls: &Path) -> BrokerConfig {
+    let [server, trusted] = ["server.pem", "trusted.pem"].map(|name| tls.join(name));
+    let encrypted = |clients: Option<&Path>| {
+        Some(ServerTls {
+            identity: identity(&server),
+            clients: clients.map(|path| Pem::File(path.to_owned())),
+            versions: Versions::All,
+        })
+    };
+    let listener = |name: &str, tls, sasl| Listener {
+        name: name.to_owned(),
+        tls,
+        sasl,
+    };
     BrokerConfig {
+        listeners: vec![
+            Listener::default(),
+            listener("sasl", None, true),
+            listener("tls", encrypted(None), false),
+            listener("mtls", encrypted(Some(&trusted)), false),
+            listener("sasltls", encrypted(None), true),
+        ],
+        logins: Logins {
+            users: ["admin", "alice", "bob"].map(user).into(),
+            tokens: Some(TokenCheck::new(user_of)),
+        },
         nodes: i32::try_from(nodes).expect("a small number"),
         auto_create_topics: false,
         default_replication_factor: nodes.min(3),
@@ -76,10 +127,61 @@ fn defaults(nodes: usize) -> BrokerConfig {
 }
 
 /// Takes a setting of Kafka's.
-fn set(config: BrokerConfig, (name, value): &(String, String)) -> BrokerConfig {
+fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConfig {
     match &**name {
         // A node that is gone is noticed at once.
         "broker.session.timeout.ms" => config,
-        _ => panic!("the broker in memory has no {name} (that would be {value})"),
+        "connections.max.reauth.ms" => {
+            let millis = value.parse().expect("a number");
+            config.connections_max_reauth = Some(Duration::from_millis(millis));
+            config
+        }
+        _ => {
+            let of_listener = name.strip_prefix("listener.name.");
+            let of_listener = of_listener.and_then(|rest| rest.split_once('.'));
+            let (listener, key) = of_listener.unwrap_or_else(|| unknown(name, value));
+            let mut listeners = config.listeners.iter_mut();
+            let tls = listeners.find(|it| it.name == listener);
+            let tls = tls.and_then(|it| it.tls.as_mut());
+            set_tls(tls.expect("a listener with TLS"), key, value);
+            config
+        }
     }
+}
+
+fn set_tls(tls: &mut ServerTls, key: &str, value: &str) {
+    match (key, value) {
+        ("ssl.keystore.location", path) => tls.identity = identity(Path::new(path)),
+        ("ssl.enabled.protocols", "TLSv1.2") => tls.versions = Versions::Tls12,
+        ("ssl.enabled.protocols", "TLSv1.3") => tls.versions = Versions::Tls13,
+        _ => unknown(key, value),
+    }
+}
+
+fn unknown(name: &str, value: &str) -> ! {
+    panic!("the broker in memory has no {name} (that would be {value})")
+}
+
+/// Certificate and key in one file.
+fn identity(path: &Path) -> Identity {
+    let pem = Pem::File(PathBuf::from(path));
+    Identity {
+        certificate: pem.clone(),
+        key: pem,
+    }
+}
+
+fn user(name: &str) -> Login {
+    Login {
+        username: name.to_owned(),
+        password: format!("{name}-secret").into(),
+    }
+}
+
+/// Whose an unsecured token is, the kind that Kafka takes by default.
+fn user_of(token: &str) -> Option<String> {
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims["sub"].as_str().map(str::to_owned)
 }
