@@ -28,9 +28,12 @@ pub struct Logins {
     pub tokens: Option<TokenCheck>,
 }
 
+/// Whose token it is.
+type Check = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Tells whose an access token is; nobody's, where it is no good. Clones are the same check.
 #[derive(Clone)]
-pub struct TokenCheck(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct TokenCheck(Arc<Check>);
 
 impl TokenCheck {
     /// Goes by this function.
