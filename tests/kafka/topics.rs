@@ -82,7 +82,8 @@ async fn no_offset_of_a_topic_that_was_made_again_is_committed() {
         let offsets = cluster.committed(group, topic).await;
         let possible = offsets.values().all(|next| *next <= 1);
         assert!(possible || !begun, "{offsets:?}");
-        begun |= possible;
+        // With the topic the cluster has deleted its offsets: where there are none, none was begun.
+        begun |= possible && offsets.len() == 3;
         done = possible && offsets.values().sum::<i64>() == 3;
     }
     let mut sent = telegram.wait_for_payments(30..33).await;
