@@ -26,6 +26,9 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::InitProducerId, 2, 4),
 ];
 
+/// Those it speaks to brokers that have them, and does without where they don't.
+const OPTIONAL: &[(ApiKey, i16, i16)] = &[(ApiKey::ConsumerGroupHeartbeat, 0, 1)];
+
 /// Those it speaks where a login is asked for.
 const LOGIN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::SaslHandshake, 1, 1),
@@ -59,6 +62,7 @@ impl fmt::Display for NoCommonVersion {
             self.api
         )?;
         match self.theirs {
+            None if is_optional(self.api) => write!(f, "does not have it"),
             None => write!(f, "does not have it: it is not Kafka 2.4 or newer"),
             Some((min, max)) if max < low => {
                 write!(f, "has {min} to {max}: it is older than Kafka 2.4")
@@ -71,6 +75,10 @@ impl fmt::Display for NoCommonVersion {
             }
         }
     }
+}
+
+fn is_optional(api: ApiKey) -> bool {
+    OPTIONAL.iter().any(|(key, _, _)| *key == api)
 }
 
 impl ApiVersions {
@@ -90,7 +98,7 @@ impl ApiVersions {
     ///
     /// [`NoCommonVersion`] with the versions of both sides.
     pub fn pick(&self, api: ApiKey) -> Result<i16, NoCommonVersion> {
-        let mut spoken = SPOKEN.iter().chain(LOGIN);
+        let mut spoken = SPOKEN.iter().chain(OPTIONAL).chain(LOGIN);
         let spoken = spoken.find(|(key, _, _)| *key == api);
         let ours = spoken.map_or((0, -1), |&(_, low, high)| (low, high));
         let theirs = self.ranges.get(&(api as i16)).copied();
@@ -159,7 +167,7 @@ mod tests {
 
     #[test]
     fn every_version_spoken_is_one_that_the_message_crate_can_encode() {
-        for &(api, low, high) in SPOKEN.iter().chain(LOGIN) {
+        for &(api, low, high) in SPOKEN.iter().chain(OPTIONAL).chain(LOGIN) {
             let known = api.valid_versions();
             assert!(
                 low <= high && known.min <= low && high <= known.max,
@@ -170,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_answer_to_whatever_is_spoken_can_be_checked() {
-        for &(api, low, _) in SPOKEN {
+        for &(api, low, _) in SPOKEN.iter().chain(OPTIONAL) {
             let checked = shape::check_response(api as i16, low, b"");
             assert!(!matches!(checked, Err(Refused::Unknown(_))), "{api:?}");
         }

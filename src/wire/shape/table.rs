@@ -11,6 +11,7 @@
 //!             topic: text (..=12);
 //!         ];
 //!         current_leader: { … } tag 1;
+//!         assignment: (maybe { … });   // a record that may be null
 //!     }
 //! }
 //! ```
@@ -55,6 +56,8 @@ pub(super) enum Kind {
     Bytes,
     /// Fields, and then tagged ones where the version is flexible.
     Record(&'static [Field]),
+    /// One byte, and a record where it is 1.
+    Maybe(&'static [Field]),
     /// A count of four bytes, or a compact one, and as many of these.
     List(&'static Kind),
 }
@@ -105,6 +108,9 @@ macro_rules! kind {
     (uuid) => { $crate::wire::shape::table::Kind::Fixed(16) };
     (text) => { $crate::wire::shape::table::Kind::Text };
     (bytes) => { $crate::wire::shape::table::Kind::Bytes };
+    ((maybe {$($fields:tt)*})) => {
+        $crate::wire::shape::table::Kind::Maybe($crate::wire::shape::table::fields!($($fields)*))
+    };
     ([$of:ident]) => {
         $crate::wire::shape::table::Kind::List(&$crate::wire::shape::table::kind!($of))
     };

@@ -139,6 +139,10 @@ impl<'a> Walk<'a> {
                 self.skip(length)
             }
             Kind::Record(fields) => self.record(fields),
+            Kind::Maybe(fields) => match self.take()? {
+                [1] => self.record(fields),
+                _ => Ok(()),
+            },
             Kind::List(of) => self.list(of),
         }
     }

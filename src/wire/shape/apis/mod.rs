@@ -16,6 +16,7 @@ use super::table::Api;
 pub(super) fn find(api: ApiKey) -> Option<&'static Api> {
     Some(match api {
         ApiKey::ApiVersions => &cluster::API_VERSIONS,
+        ApiKey::ConsumerGroupHeartbeat => &groups::CONSUMER_GROUP_HEARTBEAT,
         ApiKey::CreatePartitions => &topics::CREATE_PARTITIONS,
         ApiKey::CreateTopics => &topics::CREATE_TOPICS,
         ApiKey::DeleteGroups => &groups::DELETE_GROUPS,

@@ -56,6 +56,13 @@ impl Generator {
             // A small number is right for a flag, too.
             Kind::Fixed(size) => out.extend((0..*size).map(|_| self.random.u8(..2))),
             Kind::Record(fields) => self.record(fields, out),
+            Kind::Maybe(fields) => {
+                let present = self.random.bool();
+                out.put_i8(if present { 1 } else { -1 });
+                if present {
+                    self.record(fields, out);
+                }
+            }
             Kind::Text => {
                 let value = self.present().then(|| self.bytes());
                 match (self.flexible, &value) {

@@ -162,6 +162,7 @@ fn what_is_not_in_the_table_is_refused() {
 fn least_bytes(kind: &Kind, version: i16, flexible: bool) -> usize {
     match (kind, flexible) {
         (Kind::Fixed(size), _) => *size,
+        (Kind::Maybe(_), _) => 1,
         (Kind::Text, false) => 2,
         (Kind::Bytes | Kind::List(_), false) => 4,
         (Kind::Text | Kind::Bytes | Kind::List(_), true) => 1,
@@ -183,7 +184,7 @@ fn elements_take_bytes(fields: &[Field], version: i16, flexible: bool) {
             assert!(least > 0, "{} in version {version}", field.name);
             kind = of;
         }
-        if let Kind::Record(fields) = kind {
+        if let Kind::Record(fields) | Kind::Maybe(fields) = kind {
             elements_take_bytes(fields, version, flexible);
         }
     }

@@ -12,6 +12,7 @@ macro_rules! with_every_api {
     ($call:ident) => {{
         use kafka_protocol::messages::*;
         $call::<ApiVersionsRequest>();
+        $call::<ConsumerGroupHeartbeatRequest>();
         $call::<CreatePartitionsRequest>();
         $call::<CreateTopicsRequest>();
         $call::<DeleteGroupsRequest>();
