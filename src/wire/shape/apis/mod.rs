@@ -7,6 +7,7 @@ mod offsets;
 mod producers;
 mod records;
 mod topics;
+mod transactions;
 
 use kafka_protocol::messages::ApiKey;
 
@@ -15,6 +16,8 @@ use super::table::Api;
 /// The shape of an API, where the table has it.
 pub(super) fn find(api: ApiKey) -> Option<&'static Api> {
     Some(match api {
+        ApiKey::AddOffsetsToTxn => &transactions::ADD_OFFSETS_TO_TXN,
+        ApiKey::AddPartitionsToTxn => &transactions::ADD_PARTITIONS_TO_TXN,
         ApiKey::ApiVersions => &cluster::API_VERSIONS,
         ApiKey::ConsumerGroupHeartbeat => &groups::CONSUMER_GROUP_HEARTBEAT,
         ApiKey::CreatePartitions => &topics::CREATE_PARTITIONS,
@@ -25,6 +28,9 @@ pub(super) fn find(api: ApiKey) -> Option<&'static Api> {
         ApiKey::DescribeCluster => &cluster::DESCRIBE_CLUSTER,
         ApiKey::DescribeConfigs => &topics::DESCRIBE_CONFIGS,
         ApiKey::DescribeGroups => &groups::DESCRIBE_GROUPS,
+        ApiKey::DescribeProducers => &transactions::DESCRIBE_PRODUCERS,
+        ApiKey::DescribeTransactions => &transactions::DESCRIBE_TRANSACTIONS,
+        ApiKey::EndTxn => &transactions::END_TXN,
         ApiKey::Fetch => &records::FETCH,
         ApiKey::FindCoordinator => &cluster::FIND_COORDINATOR,
         ApiKey::Heartbeat => &groups::HEARTBEAT,
@@ -34,6 +40,7 @@ pub(super) fn find(api: ApiKey) -> Option<&'static Api> {
         ApiKey::LeaveGroup => &groups::LEAVE_GROUP,
         ApiKey::ListGroups => &groups::LIST_GROUPS,
         ApiKey::ListOffsets => &records::LIST_OFFSETS,
+        ApiKey::ListTransactions => &transactions::LIST_TRANSACTIONS,
         ApiKey::Metadata => &cluster::METADATA,
         ApiKey::OffsetCommit => &offsets::OFFSET_COMMIT,
         ApiKey::OffsetDelete => &offsets::OFFSET_DELETE,
@@ -43,6 +50,7 @@ pub(super) fn find(api: ApiKey) -> Option<&'static Api> {
         ApiKey::SaslAuthenticate => &login::SASL_AUTHENTICATE,
         ApiKey::SaslHandshake => &login::SASL_HANDSHAKE,
         ApiKey::SyncGroup => &groups::SYNC_GROUP,
+        ApiKey::TxnOffsetCommit => &transactions::TXN_OFFSET_COMMIT,
         _ => return None,
     })
 }

@@ -11,6 +11,8 @@ use kafka_protocol::protocol::Request;
 macro_rules! with_every_api {
     ($call:ident) => {{
         use kafka_protocol::messages::*;
+        $call::<AddOffsetsToTxnRequest>();
+        $call::<AddPartitionsToTxnRequest>();
         $call::<ApiVersionsRequest>();
         $call::<ConsumerGroupHeartbeatRequest>();
         $call::<CreatePartitionsRequest>();
@@ -21,6 +23,9 @@ macro_rules! with_every_api {
         $call::<DescribeClusterRequest>();
         $call::<DescribeConfigsRequest>();
         $call::<DescribeGroupsRequest>();
+        $call::<DescribeProducersRequest>();
+        $call::<DescribeTransactionsRequest>();
+        $call::<EndTxnRequest>();
         $call::<FetchRequest>();
         $call::<FindCoordinatorRequest>();
         $call::<HeartbeatRequest>();
@@ -30,6 +35,7 @@ macro_rules! with_every_api {
         $call::<LeaveGroupRequest>();
         $call::<ListGroupsRequest>();
         $call::<ListOffsetsRequest>();
+        $call::<ListTransactionsRequest>();
         $call::<MetadataRequest>();
         $call::<OffsetCommitRequest>();
         $call::<OffsetDeleteRequest>();
@@ -39,6 +45,7 @@ macro_rules! with_every_api {
         $call::<SaslAuthenticateRequest>();
         $call::<SaslHandshakeRequest>();
         $call::<SyncGroupRequest>();
+        $call::<TxnOffsetCommitRequest>();
     }};
 }
 use with_every_api;
