@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use payment_notifier::consumer::{ConsumerConfig, OffsetReset};
+use payment_notifier::consumer::{ConsumerConfig, IsolationLevel, OffsetReset};
 use payment_notifier::group::Assignor;
 
 use crate::verifiable::{Failure, Place, Properties};
@@ -88,6 +88,9 @@ fn apply_file(file: &mut Properties, config: &mut ConsumerConfig) -> Result<(), 
     let of_partition = &mut config.max_partition_fetch_bytes;
     file.apply("max.partition.fetch.bytes", of_partition)?;
     file.apply("max.poll.records", &mut config.max_poll_records)?;
+    if let Some(name) = file.take::<String>("isolation.level")? {
+        config.isolation_level = isolation_level(&name)?;
+    }
     if let Some(name) = file.take::<String>("auto.offset.reset")? {
         config.auto_offset_reset = reset_policy(&name)?;
     }
@@ -110,6 +113,14 @@ fn reset_policy(name: &str) -> Result<OffsetReset, &'static str> {
         "latest" => Ok(OffsetReset::Latest),
         "none" => Ok(OffsetReset::None),
         _ => Err("one of earliest, latest, none"),
+    }
+}
+
+fn isolation_level(name: &str) -> Result<IsolationLevel, &'static str> {
+    match name {
+        "read_uncommitted" => Ok(IsolationLevel::ReadUncommitted),
+        "read_committed" => Ok(IsolationLevel::ReadCommitted),
+        _ => Err("one of read_uncommitted, read_committed"),
     }
 }
 

@@ -234,6 +234,7 @@ fn consumer_config(kafka: &KafkaConfig) -> ConsumerConfig {
         heartbeat_interval: kafka.heartbeat_interval,
         rebalance_timeout: kafka.max_poll_interval,
         fetch_min_bytes: kafka.fetch_min_bytes,
+        isolation_level: kafka.isolation_level,
         client_rack: kafka.client_rack.clone().unwrap_or_default(),
         fetch_max_wait: kafka.fetch_max_wait,
         fetch_max_bytes: kafka.fetch_max_bytes,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::cluster::{ClientConfig, LONGEST};
 use crate::group::{Assignor, membership};
+use crate::wire::IsolationLevel;
 
 /// Where a partition begins that has no committed offset, or whose offset is gone:
 /// `auto.offset.reset`.
@@ -39,6 +40,8 @@ pub struct ConsumerConfig {
     pub rebalance_timeout: Duration,
     /// `auto.offset.reset`. Default here: earliest.
     pub auto_offset_reset: OffsetReset,
+    /// `isolation.level`: whether records of transactions that are open or were aborted are seen.
+    pub isolation_level: IsolationLevel,
     /// `client.rack`: where this member runs. A cluster that knows its brokers' racks and has a
     /// `replica.selector.class` lets it read from the closest replica (KIP-392). Default: empty,
     /// the leaders.
@@ -75,6 +78,7 @@ impl Default for ConsumerConfig {
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
             auto_offset_reset: OffsetReset::Earliest,
+            isolation_level: IsolationLevel::ReadUncommitted,
             client_rack: String::new(),
             fetch_min_bytes: 1,
             fetch_max_wait: Duration::from_millis(500),

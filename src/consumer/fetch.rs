@@ -1,13 +1,11 @@
-//! One fetch from one broker: the request out of a session's changes, and records out of the
-//! answer.
+//! One fetch from one broker: the request out of a session's changes, and what its answer says.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+mod read;
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
+
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
-use kafka_protocol::messages::fetch_response::PartitionData;
-use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use kafka_protocol::messages::{BrokerId, FetchRequest};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -15,10 +13,11 @@ use crate::cluster::{Channel, Node};
 use crate::consumer::config::ConsumerConfig;
 use crate::consumer::records::FetchedRecords;
 use crate::consumer::session::{FetchPosition, SessionRequest};
-use crate::wire::batch::{BatchError, Batches, RecordBatch, Records};
+use crate::wire::batch::BatchError;
 use crate::wire::names::{text, topic_name};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
+use read::{Rules, compressed_bytes, read};
 
 /// Compressed answers from this size on are decompressed on the blocking pool, so that neither
 /// heartbeats nor other partitions wait for them.
@@ -44,7 +43,8 @@ pub(super) struct FetchAnswer {
 pub(super) struct PartitionAnswer {
     pub(super) partition: TopicPartition,
     pub(super) code: ErrorCode,
-    pub(super) high_watermark: i64,
+    /// Where the partition ends for this reader: the high watermark, or the last stable offset.
+    pub(super) end: i64,
     pub(super) asked_offset: i64,
     pub(super) records: FetchedRecords,
     /// Leader epochs of the batches, each with the first offset that is of it.
@@ -84,11 +84,14 @@ pub(super) async fn fetch(
     let version = connection.version::<FetchRequest>()?.min(highest);
     let request = request(session, config, version);
     let answer = connection.call_up_to(highest, &request, deadline).await?;
-    let max_bytes = config.max_decompressed_bytes;
+    let rules = Rules {
+        max_bytes: config.max_decompressed_bytes,
+        isolation: config.isolation_level,
+    };
     if compressed_bytes(&answer) < LONG_DECOMPRESSION_BYTES {
-        return Ok(read(answer, &wanted, max_bytes));
+        return Ok(read(answer, &wanted, rules));
     }
-    tokio::task::spawn_blocking(move || read(answer, &wanted, max_bytes))
+    tokio::task::spawn_blocking(move || read(answer, &wanted, rules))
         .await
         .map_err(|error| Error::caused(ErrorKind::Closed, "reading a fetch answer", error))
 }
@@ -144,148 +147,12 @@ fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> Fe
         .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(config.fetch_min_bytes)
         .with_max_bytes(config.fetch_max_bytes)
+        .with_isolation_level(config.isolation_level.on_the_wire())
         .with_session_id(session.session_id)
         .with_session_epoch(session.session_epoch)
         .with_topics(topics.collect())
         .with_forgotten_topics_data(forgotten.collect())
         .with_rack_id(text(&config.client_rack))
-}
-
-/// How many bytes of batches are compressed, by the look of their first batch.
-fn compressed_bytes(answer: &FetchResponse) -> usize {
-    let data = answer.responses.iter().flat_map(|topic| &topic.partitions);
-    let records = data.filter_map(|partition| partition.records.as_ref());
-    records
-        .filter(|records| is_compressed(records))
-        .map(Bytes::len)
-        .sum()
-}
-
-/// Looks at the codec bits alone: the batch is checked where it is read.
-fn is_compressed(records: &Bytes) -> bool {
-    const LOW_BYTE_OF_ATTRIBUTES: usize = 22;
-    const CODEC: u8 = 0x07;
-    records
-        .get(LOW_BYTE_OF_ATTRIBUTES)
-        .is_some_and(|low| low & CODEC != 0)
-}
-
-/// Reads an answer, up to the batch in which the records held take more than `max_bytes`: what
-/// is left is fetched again later, so that compressed bytes can't become any number of bytes.
-fn read(answer: FetchResponse, wanted: &Wanted, max_bytes: usize) -> FetchAnswer {
-    let by_id: HashMap<_, _> = wanted
-        .iter()
-        .map(|(tp, position)| (position.topic_id, &tp.topic))
-        .collect();
-    let mut partitions = Vec::new();
-    let mut held = 0;
-    let is_shared = has_many(&answer);
-    for topic in answer.responses {
-        let name: Arc<str> = match by_id.get(topic.topic_id.as_bytes()) {
-            Some(name) if topic.topic.is_empty() => Arc::clone(name),
-            _ => Arc::from(topic.topic.as_str()),
-        };
-        for mut data in topic.partitions {
-            if is_shared {
-                data.records = data.records.map(detached);
-            }
-            let tp = TopicPartition::new(name.clone(), data.partition_index);
-            if let Some(position) = wanted.get(&tp) {
-                let answer = read_partition(tp, data, position.offset, held, max_bytes);
-                held += answer.records.len_bytes();
-                partitions.push(answer);
-            }
-        }
-    }
-    FetchAnswer {
-        session_id: answer.session_id,
-        code: ErrorCode(answer.error_code),
-        partitions,
-    }
-}
-
-/// True where more than one partition has records.
-fn has_many(answer: &FetchResponse) -> bool {
-    let data = answer.responses.iter().flat_map(|topic| &topic.partitions);
-    let records = data.filter_map(|partition| partition.records.as_ref());
-    records.filter(|records| !records.is_empty()).count() > 1
-}
-
-/// Copies records out of their frame: the ones of a partition that is stuck would keep those of
-/// all others in memory. Compressed ones will be copied anyway.
-fn detached(records: Bytes) -> Bytes {
-    if is_compressed(&records) {
-        records
-    } else {
-        Bytes::copy_from_slice(&records)
-    }
-}
-
-fn read_partition(
-    partition: TopicPartition,
-    data: PartitionData,
-    asked_offset: i64,
-    mut held: usize,
-    max_bytes: usize,
-) -> PartitionAnswer {
-    let diverging = &data.diverging_epoch;
-    let diverging = (diverging.epoch >= 0).then_some((diverging.epoch, diverging.end_offset));
-    let mut batches = Vec::new();
-    let mut epochs: Vec<(i32, i64)> = Vec::new();
-    let mut next_offset = asked_offset;
-    let mut unreadable = None;
-    for batch in Batches::new(data.records.unwrap_or_default()) {
-        if held > max_bytes {
-            break;
-        }
-        if let Ok(batch) = &batch
-            && epochs
-                .last()
-                .is_none_or(|last| last.0 != batch.header.leader_epoch)
-        {
-            epochs.push((batch.header.leader_epoch, batch.header.base_offset));
-        }
-        match wanted_batch(batch, asked_offset, max_bytes) {
-            Ok((end, records)) => {
-                next_offset = next_offset.max(end);
-                held += records.as_ref().map_or(0, Records::size_bytes);
-                batches.extend(records);
-            }
-            Err(error) => {
-                unreadable = Some(error);
-                break;
-            }
-        }
-    }
-    let records = FetchedRecords::new(partition.clone(), asked_offset, next_offset, batches);
-    PartitionAnswer {
-        partition,
-        code: ErrorCode(data.error_code),
-        high_watermark: data.high_watermark,
-        asked_offset,
-        records,
-        epochs,
-        diverging,
-        preferred_replica: Some(data.preferred_read_replica.0).filter(|node| *node >= 0),
-        unreadable,
-    }
-}
-
-/// The offset after a batch, and its records unless they are none of ours: before the offset
-/// asked for, or a transaction's marker.
-fn wanted_batch(
-    batch: Result<RecordBatch, BatchError>,
-    asked_offset: i64,
-    max_bytes: usize,
-) -> Result<(i64, Option<Records>), Unreadable> {
-    let unreadable = |next_offset| move |error| Unreadable { error, next_offset };
-    let batch = batch.map_err(unreadable(None))?;
-    let end = batch.header.next_offset();
-    if end <= asked_offset || batch.header.attributes.is_control() {
-        return Ok((end, None));
-    }
-    let records = batch.decode(max_bytes).map_err(unreadable(Some(end)))?;
-    Ok((end, Some(records)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Consuming as a member of a group.
 //!
 //! [`session`] and [`positions`] are pure: what to ask the brokers for, and where each partition
-//! stands. `budget` bounds what is held of them all, and `told` numbers what the application is
+//! stands; `aborted` tells which records never came to be. `budget` bounds what is held of them all, and `told` numbers what the application is
 //! told. `fetch` turns that into requests and answers into records; `driver` is the task that runs
 //! it all beside the application, so that a slow application never costs the membership.
 
+mod aborted;
 mod budget;
 mod config;
 mod driver;
@@ -22,6 +23,7 @@ pub use config::{ConsumerConfig, OffsetReset};
 pub use records::FetchedRecords;
 
 pub use crate::group::CommitOffset;
+pub use crate::wire::IsolationLevel;
 
 use crate::cluster::Client;
 use crate::wire::TopicPartition;
@@ -47,7 +49,8 @@ pub enum Event {
     /// Records of one partition. Until they are dropped they count against `fetch.max.bytes`: what
     /// is to be kept for long is to be copied ([`detach`](crate::wire::batch::RecordRef::detach)).
     Records(FetchedRecords),
-    /// Everything before this offset, the partition's high watermark, has been handed out.
+    /// Everything before this offset has been handed out: the partition's high watermark, or, for
+    /// [`IsolationLevel::ReadCommitted`], its last stable offset.
     EndOfPartition(TopicPartition, i64),
     /// This partition can't go on: its records can't be read, or it has no offset to begin at
     /// and the policy is [`OffsetReset::None`] ([`ErrorKind::NoOffset`]). Unreadable records are
@@ -104,6 +107,7 @@ pub struct Consumer {
     /// The number of the last event that was taken: what the application knows.
     seen: u64,
     failed: Option<Error>,
+    isolation_level: IsolationLevel,
 }
 
 impl Consumer {
@@ -116,6 +120,7 @@ impl Consumer {
     pub fn join(client: &Client, config: ConsumerConfig) -> Result<Self, Error> {
         check(&config)?;
         let config = config.bounded();
+        let isolation_level = config.isolation_level;
         // One event on its way: what the application has not asked for stays with the driver,
         // where a lost partition's records can still be thrown away.
         let (events_sender, events) = mpsc::channel(1);
@@ -127,6 +132,7 @@ impl Consumer {
             events,
             seen: 0,
             failed: None,
+            isolation_level,
         })
     }
 
@@ -205,6 +211,11 @@ impl Consumer {
     /// already still arrives.
     pub fn seek(&self, partition: TopicPartition, offset: i64) {
         self.command(Command::Seek(partition, offset));
+    }
+
+    /// Which records it is given, and so what the end of a partition is to it.
+    pub fn isolation_level(&self) -> IsolationLevel {
+        self.isolation_level
     }
 
     /// Leaves the group and ends, once the commits made before are done, within 5 seconds. A

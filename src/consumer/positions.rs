@@ -189,17 +189,12 @@ impl Positions {
         self.partitions.get(tp).is_some_and(Position::must_hear)
     }
 
-    /// Takes over what a fetch from `asked_offset`, stamped `asked`, brought.
-    pub fn fetched(
-        &mut self,
-        asked: u64,
-        asked_offset: i64,
-        records: FetchedRecords,
-        high_watermark: i64,
-    ) {
+    /// Takes over what a fetch from `asked_offset`, stamped `asked`, brought; `end` is where the
+    /// partition ends for this reader.
+    pub fn fetched(&mut self, asked: u64, asked_offset: i64, records: FetchedRecords, end: i64) {
         let position = self.partitions.get_mut(records.partition());
         if let Some(position) = position.filter(|position| position.awaits(asked, asked_offset)) {
-            position.fetched(asked, records, high_watermark);
+            position.fetched(asked, records, end);
         }
     }
 

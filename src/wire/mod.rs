@@ -5,6 +5,7 @@ pub mod batch;
 pub mod compression;
 pub mod error_code;
 pub mod frame;
+mod isolation;
 pub(crate) mod names;
 pub(crate) mod shape;
 pub mod versions;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use error_code::ErrorCode;
+pub use isolation::IsolationLevel;
 
 /// A partition of a topic. Cheap to clone: the name is shared.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

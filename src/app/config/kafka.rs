@@ -8,6 +8,7 @@ use super::kind::{Caseless, Choice, File, Hidden, List, Optional, Text, millis, 
 use super::reader::Reader;
 use super::table::{Fallback, Key, Table, table};
 use crate::secret::Secret;
+use crate::wire::IsolationLevel;
 use crate::wire::compression::Compression;
 
 /// How a group's partitions are divided among its members.
@@ -73,6 +74,11 @@ const CODECS: Choice<Compression> = Choice(&[
     ("snappy", Compression::Snappy),
     ("lz4", Compression::Lz4),
     ("zstd", Compression::Zstd),
+]);
+
+const ISOLATION_LEVELS: Choice<IsolationLevel> = Choice(&[
+    ("read_uncommitted", IsolationLevel::ReadUncommitted),
+    ("read_committed", IsolationLevel::ReadCommitted),
 ]);
 
 const MAX_BYTES: i64 = i32::MAX as i64;
@@ -172,6 +178,12 @@ table! {
         /// How partitions are divided, the preferred way first: `range`, `cooperative-sticky`.
         /// All members of a group need one in common.
         "partition.assignment.strategy" => partition_assignment_strategy: Vec<Assignor> = List { of: ASSIGNORS, min: 1 }, default "range,cooperative-sticky";
+        /// Whether records of transactions that are open or were aborted are read as well:
+        /// `read_committed` (they are not) or `read_uncommitted`.
+        /// Kafka's default is read_uncommitted. Ours isn't: nobody is to be told of a payment
+        /// that was taken back, and a dead letter whose forward was aborted is still where it
+        /// came from, so that draining it would send it twice.
+        "isolation.level" => isolation_level: IsolationLevel = ISOLATION_LEVELS, default "read_committed";
         /// Where this process runs. Where brokers have racks and let their clients read from the
         /// closest replica (`replica.selector.class`), that is done (KIP-392).
         "client.rack" => client_rack: Option<String> = Optional(Text(formats::name)), unset "eu-west-1a";

@@ -14,10 +14,9 @@ const IN_FILE: Reason = Reason::Says(
     "it is understood in a Java client's file, which properties_file names; here set \
      ssl.ca.location, ssl.certificate.location, ssl.key.location, sasl.username, sasl.password",
 );
-const NOT_YET: Reason = Reason::Says("it is not supported yet");
 
 /// The names with underscores, as in variables; one that ends in `_` stands for all that begin so.
-const RESERVED: [(&str, Reason); 17] = [
+const RESERVED: [(&str, Reason); 16] = [
     ("sasl_jaas_config", IN_FILE),
     ("sasl_kerberos_", Reason::Says("Kerberos is not supported")),
     ("sasl_mechanisms", Reason::Is("kafka.sasl.mechanism")),
@@ -38,7 +37,6 @@ const RESERVED: [(&str, Reason); 17] = [
         "sasl_oauthbearer_method",
         Reason::Says("it follows from what is set"),
     ),
-    ("isolation_level", NOT_YET),
     ("acks", Reason::Says("it is always `all`")),
     ("enable_idempotence", Reason::Says("it is always `true`")),
     (

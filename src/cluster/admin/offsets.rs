@@ -12,7 +12,7 @@ use super::Admin;
 use crate::cluster::config::LONGEST;
 use crate::cluster::pool::Node;
 use crate::wire::names::topic_name;
-use crate::wire::{ErrorCode, TopicPartition};
+use crate::wire::{ErrorCode, IsolationLevel, TopicPartition};
 use crate::{Error, ErrorKind};
 
 /// The offset of a partition that is asked for (KIP-79).
@@ -38,7 +38,8 @@ impl OffsetAt {
 
 impl Admin {
     /// Looks up an offset of each of these partitions at their leaders, and asks again where a
-    /// leader has moved. A timestamp later than the last record's gives the end.
+    /// leader has moved. A timestamp later than the last record's gives the end, which is the last
+    /// stable offset for [`IsolationLevel::ReadCommitted`].
     ///
     /// # Errors
     ///
@@ -50,6 +51,7 @@ impl Admin {
     pub async fn offsets(
         &self,
         partitions: &[(TopicPartition, OffsetAt)],
+        isolation: IsolationLevel,
         timeout: Duration,
     ) -> Result<BTreeMap<TopicPartition, i64>, Error> {
         let deadline = Instant::now() + timeout.min(LONGEST);
@@ -66,7 +68,7 @@ impl Admin {
             if missing.is_empty() {
                 return Ok(found);
             }
-            let (answers, failure) = self.ask_offsets(&missing, deadline).await;
+            let (answers, failure) = self.ask_offsets(&missing, isolation, deadline).await;
             found.extend(answers);
             match failure {
                 Some(error) if !error.is_retriable() || Instant::now() >= deadline => {
@@ -91,6 +93,7 @@ impl Admin {
     pub(crate) async fn ask_offsets(
         &self,
         partitions: &[(TopicPartition, OffsetAt)],
+        isolation: IsolationLevel,
         deadline: Instant,
     ) -> (Vec<(TopicPartition, i64)>, Option<Error>) {
         let metadata = self.client.metadata();
@@ -106,7 +109,8 @@ impl Admin {
             }
         }
         let asked = by_leader.iter();
-        let asked = asked.map(|(leader, wanted)| self.ask_leader(*leader, wanted, deadline));
+        let asked =
+            asked.map(|(leader, wanted)| self.ask_leader(*leader, wanted, isolation, deadline));
         let mut found = Vec::new();
         for answer in join_all(asked).await {
             match answer {
@@ -124,6 +128,7 @@ impl Admin {
         &self,
         leader: i32,
         wanted: &[&(TopicPartition, OffsetAt)],
+        isolation: IsolationLevel,
         deadline: Instant,
     ) -> Result<(Vec<(TopicPartition, i64)>, Option<Error>), Error> {
         let metadata = self.client.metadata();
@@ -147,6 +152,7 @@ impl Admin {
         });
         let request = ListOffsetsRequest::default()
             .with_replica_id(BrokerId(-1))
+            .with_isolation_level(isolation.on_the_wire())
             .with_topics(topics.collect());
         let answer = self
             .client
@@ -164,31 +170,18 @@ impl Admin {
                 }
             }
         }
-        self.replace_unknown(wanted, found, refused, deadline).await
-    }
-
-    /// A timestamp beyond the last record is answered with -1: the end is meant.
-    async fn replace_unknown(
-        &self,
-        wanted: &[&(TopicPartition, OffsetAt)],
-        found: Vec<(TopicPartition, i64)>,
-        refused: Option<Error>,
-        deadline: Instant,
-    ) -> Result<(Vec<(TopicPartition, i64)>, Option<Error>), Error> {
-        let (known, beyond): (Vec<_>, Vec<_>) =
+        // A timestamp beyond the last record is answered with -1: the end is meant.
+        let by_time = |(_, at): &&(TopicPartition, OffsetAt)| matches!(at, OffsetAt::Timestamp(_));
+        let (mut known, beyond): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|(_, offset)| *offset >= 0);
-        let ends: Vec<_> = beyond
-            .into_iter()
-            .map(|(tp, _)| (tp, OffsetAt::Latest))
-            .collect();
-        let asked_by_time = wanted
-            .iter()
-            .any(|(_, at)| matches!(at, OffsetAt::Timestamp(_)));
-        if ends.is_empty() || !asked_by_time {
-            return Ok((known, refused));
+        if !beyond.is_empty() && wanted.iter().any(by_time) {
+            let ends: Vec<_> = beyond
+                .into_iter()
+                .map(|(tp, _)| (tp, OffsetAt::Latest))
+                .collect();
+            let left = deadline.saturating_duration_since(Instant::now());
+            known.extend(Box::pin(self.offsets(&ends, isolation, left)).await?);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let ends = Box::pin(self.offsets(&ends, left)).await?;
-        Ok((known.into_iter().chain(ends).collect(), refused))
+        Ok((known, refused))
     }
 }

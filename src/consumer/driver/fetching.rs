@@ -209,10 +209,9 @@ impl Driver {
             self.positions.note_epoch(&tp, epoch, offset);
         }
         let stuck_at = answer.records.next_offset();
-        let (asked, high_watermark) = (answer.asked_offset, answer.high_watermark);
+        let (asked, end) = (answer.asked_offset, answer.end);
         answer.records.enter(&self.ledger);
-        self.positions
-            .fetched(stamp, asked, answer.records, high_watermark);
+        self.positions.fetched(stamp, asked, answer.records, end);
         if let Some(unreadable) = answer.unreadable {
             let later = (Instant::now() + UNREADABLE_PAUSE).into_std();
             self.positions.hold(&tp, |_| later);

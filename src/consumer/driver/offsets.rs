@@ -28,13 +28,14 @@ impl Driver {
         };
         let admin = self.client.admin();
         let timeout = self.client.config().request_timeout;
+        let isolation = self.config.isolation_level;
         let partitions: Vec<_> = asked
             .iter()
             .map(|asked| (asked.partition.clone(), at))
             .collect();
         self.under_way.push(Box::pin(async move {
             let deadline = Instant::now() + timeout;
-            let (offsets, failure) = admin.ask_offsets(&partitions, deadline).await;
+            let (offsets, failure) = admin.ask_offsets(&partitions, isolation, deadline).await;
             let offsets = offsets.into_iter().map(|(tp, offset)| (tp, Some(offset)));
             let offsets = offsets.collect();
             let epochs = BTreeMap::new();

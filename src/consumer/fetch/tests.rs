@@ -1,7 +1,12 @@
-use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
+mod isolation;
+
+use bytes::Bytes;
+use kafka_protocol::messages::FetchResponse;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 
 use super::*;
 use crate::consumer::testing::{batch, tp, wire};
+use crate::wire::IsolationLevel;
 use crate::wire::batch::Attributes;
 use crate::wire::compression::{self, Compression, GzipLevel};
 
@@ -30,9 +35,20 @@ fn wanted(offsets: &[(i32, i64)]) -> Wanted {
         .collect()
 }
 
+fn rules(max_bytes: usize) -> Rules {
+    Rules {
+        max_bytes,
+        isolation: IsolationLevel::ReadUncommitted,
+    }
+}
+
 /// What was read of the first partition: offsets, and where to go on.
 fn read_one(records: Bytes, from: i64) -> (Vec<i64>, i64, bool) {
-    let mut answer = read(answer(vec![(0, records)]), &wanted(&[(0, from)]), 1 << 20);
+    let mut answer = read(
+        answer(vec![(0, records)]),
+        &wanted(&[(0, from)]),
+        rules(1 << 20),
+    );
     let mut partition = answer.partitions.remove(0);
     let mut offsets = Vec::new();
     while let Some(Ok(record)) = partition.records.next() {
@@ -72,7 +88,7 @@ fn damage_ends_the_reading_and_is_told() {
 fn partitions_that_were_not_asked_for_are_ignored() {
     let records = wire(&[batch(0, 0, &[0])]);
     let answer = answer(vec![(7, records.clone()), (0, records)]);
-    let read = read(answer, &wanted(&[(0, 0)]), 1 << 20);
+    let read = read(answer, &wanted(&[(0, 0)]), rules(1 << 20));
     let names: Vec<_> = read.partitions.into_iter().map(|it| it.partition).collect();
     assert_eq!(names, [tp(0)]);
 }
@@ -93,7 +109,7 @@ fn what_an_answer_may_become_is_bounded() {
     };
     let many: Vec<_> = (0..20).map(large).collect();
     let answer = answer(vec![(0, wire(&many)), (1, wire(&many))]);
-    let read = read(answer, &wanted(&[(0, 0), (1, 0)]), LIMIT);
+    let read = read(answer, &wanted(&[(0, 0), (1, 0)]), rules(LIMIT));
     let held: usize = read
         .partitions
         .iter()
@@ -120,12 +136,12 @@ fn a_partition_keeps_no_other_ones_records_in_memory() {
     let frame = Bytes::from([&one[..], &one[..]].concat());
     let wanted = wanted(&[(0, 0), (1, 0)]);
     let alone = answer(vec![(0, frame.slice(..one.len())), (1, Bytes::new())]);
-    let mut alone = read(alone, &wanted, 1 << 20);
+    let mut alone = read(alone, &wanted, rules(1 << 20));
     let value = value_of(&mut alone.partitions[0]);
     assert!(frame.as_ptr_range().contains(&value), "not copied");
 
     let both = [frame.slice(..one.len()), frame.slice(one.len()..)];
-    let both = read(answer((0..).zip(both).collect()), &wanted, 1 << 20);
+    let both = read(answer((0..).zip(both).collect()), &wanted, rules(1 << 20));
     assert_eq!(both.partitions.len(), 2);
     for mut partition in both.partitions {
         let value = value_of(&mut partition);
@@ -145,7 +161,7 @@ fn topics_are_known_by_their_ids_where_the_answer_has_no_names() {
     for position in wanted.values_mut() {
         position.topic_id = [7; 16];
     }
-    let read = read(by_id, &wanted, 1 << 20);
+    let read = read(by_id, &wanted, rules(1 << 20));
     let found: Vec<_> = read.partitions.iter().map(|it| &it.partition).collect();
     assert_eq!(found, [&tp(0)]);
 }

@@ -27,7 +27,7 @@ pub enum Stage {
 pub enum Fetched {
     /// Records.
     Records(FetchedRecords),
-    /// All records before this offset, the high watermark, have been handed out.
+    /// All records before this offset, the end for this reader, have been handed out.
     End(i64),
 }
 
@@ -50,7 +50,7 @@ enum End {
     Unheard,
     /// There is more to fetch.
     Ahead,
-    /// The high watermark, with whether it was told.
+    /// The end, with whether it was told.
     At(i64, bool),
 }
 
@@ -262,7 +262,7 @@ impl Position {
     }
 
     /// Takes over what an awaited fetch, stamped `asked`, brought.
-    pub(super) fn fetched(&mut self, asked: u64, records: FetchedRecords, high_watermark: i64) {
+    pub(super) fn fetched(&mut self, asked: u64, records: FetchedRecords, end: i64) {
         let next_offset = records.next_offset();
         self.stage = Stage::Fetching { next_offset };
         self.failures = 0;
@@ -271,7 +271,7 @@ impl Position {
             self.waiting.push_back(records);
         }
         self.end = match self.end {
-            _ if next_offset < high_watermark => End::Ahead,
+            _ if next_offset < end => End::Ahead,
             End::Unheard if self.resumed > asked => End::Unheard,
             End::At(offset, told) if offset == next_offset => End::At(offset, told),
             _ => End::At(next_offset, false),

@@ -146,13 +146,16 @@ impl<H: Handler> Work<H> {
     fn ask_end_offsets(&mut self, partitions: Vec<TopicPartition>, pause: Duration) {
         let admin = self.service.client.admin();
         let timeout = self.service.client.config().request_timeout;
+        // A pass that waits for more than its consumer is given would not end.
+        let drain = self.service.drain.as_ref();
+        let isolation = drain.map(Consumer::isolation_level).unwrap_or_default();
         self.begin(async move {
             tokio::time::sleep(pause).await;
             let wanted: Vec<_> = partitions
                 .iter()
                 .map(|tp| (tp.clone(), OffsetAt::Latest))
                 .collect();
-            let found = admin.offsets(&wanted, timeout).await;
+            let found = admin.offsets(&wanted, isolation, timeout).await;
             Done::EndOffsets(partitions, found.map(|found| found.into_iter().collect()))
         });
     }

@@ -30,6 +30,7 @@
 
 mod body;
 mod build;
+mod control;
 mod error;
 mod header;
 mod read;
@@ -42,6 +43,7 @@ mod tests;
 
 pub use body::{Header, Headers, RecordBody};
 pub use build::{BatchBuilder, restamp};
+pub use control::Marker;
 pub use error::BatchError;
 pub use header::{Attributes, BatchHeader, HEADER_BYTES, ProducerStamp, TimestampType};
 pub use read::{Batches, RecordBatch};

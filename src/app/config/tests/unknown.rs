@@ -80,14 +80,12 @@ fn what_java_says_in_other_words_is_explained() {
 /// Each row: a property of Kafka, and what is said of it.
 #[test]
 fn properties_of_kafka_that_cannot_be_set_are_explained() {
-    let not_yet = "it is not supported yet";
     for (name, why) in [
         ("sasl.kerberos.service.name", "Kerberos is not supported"),
         (
             "ssl.enabled.protocols",
             "TLS 1.2 and 1.3 are used, with safe ciphers alone",
         ),
-        ("isolation.level", not_yet),
         ("acks", "it is always `all`"),
         ("enable.idempotence", "it is always `true`"),
         (

@@ -1,21 +1,21 @@
 //! Finding offsets, and fetching.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{ApiKey, FetchResponse};
+use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse, ListOffsetsRequest};
 
 use super::broker::{Brokers, offset_fetch};
 use super::*;
 use crate::consumer::FetchedRecords;
 use crate::consumer::testing::{batch, wire};
 use crate::net::testing;
-use crate::wire::ErrorCode;
 use crate::wire::batch::Attributes;
 use crate::wire::compression::{self, Compression, GzipLevel};
 use crate::wire::names::topic_name;
+use crate::wire::{ErrorCode, IsolationLevel};
 
 fn all(partition: i32, offsets: std::ops::Range<i64>) -> Vec<(i32, i64)> {
     offsets.map(|offset| (partition, offset)).collect()
@@ -29,6 +29,38 @@ async fn what_is_there_is_read_from_the_committed_offset_or_the_beginning() {
     let mut consumer = joined(&brokers, config()).await;
     let read = read_to_end(&mut consumer, &[0, 1]).await;
     assert_eq!(read, [all(0, 9..12), all(1, 0..7)].concat());
+}
+
+#[tokio::test]
+async fn fetches_and_first_offsets_are_of_the_isolation_level() {
+    for isolation_level in [
+        IsolationLevel::ReadUncommitted,
+        IsolationLevel::ReadCommitted,
+    ] {
+        let brokers = Brokers::start(1, 1).await;
+        brokers.state().ends[0] = 3;
+        let asked = Arc::new(Mutex::new(BTreeSet::new()));
+        let asking = asked.clone();
+        brokers.hook(move |call| {
+            let level = match call.api {
+                ApiKey::Fetch => call.read::<FetchRequest>().isolation_level,
+                ApiKey::ListOffsets => call.read::<ListOffsetsRequest>().isolation_level,
+                _ => return None,
+            };
+            asking.lock().unwrap().insert((call.api as i16, level));
+            None
+        });
+        let config = ConsumerConfig {
+            isolation_level,
+            ..config()
+        };
+        let mut consumer = joined(&brokers, config).await;
+        assert_eq!(consumer.isolation_level(), isolation_level);
+        assert_eq!(read_to_end(&mut consumer, &[0]).await, all(0, 0..3));
+        let level = i8::from(isolation_level == IsolationLevel::ReadCommitted);
+        let apis = [ApiKey::Fetch, ApiKey::ListOffsets].map(|api| (api as i16, level));
+        assert_eq!(*asked.lock().unwrap(), BTreeSet::from(apis));
+    }
 }
 
 #[tokio::test]
