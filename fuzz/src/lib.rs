@@ -1,10 +1,12 @@
 //! What is fuzzed: one function a target, over bytes that anyone may send. Each panics where
 //! something that must hold does not. `tests/hostile` feeds the corpora to the same functions.
 
+mod logins;
 mod messages;
 mod records;
 mod texts;
 
+pub use logins::sasl;
 pub use messages::{responses, subscription};
 pub use records::{batch, gzip, headers, lz4, snappy, zstd};
 pub use texts::{config, event, template};
@@ -13,7 +15,7 @@ pub use texts::{config, event, template};
 pub type Target = fn(&[u8]);
 
 /// All targets by name: `fuzz_targets/` has a file and `corpus/` a folder for each.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("batch", batch),
     ("config", config),
     ("event", event),
@@ -21,6 +23,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("headers", headers),
     ("lz4", lz4),
     ("responses", responses),
+    ("sasl", sasl),
     ("snappy", snappy),
     ("subscription", subscription),
     ("template", template),

@@ -10,8 +10,9 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use super::scram::{self, ClientFirst, Hash, ScramError};
-use super::{Login, Sasl, Token};
+use super::{Login, Sasl, Token, shown};
 use crate::net::Connection;
+use crate::secret::Secret;
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind};
 
@@ -30,9 +31,13 @@ pub(in crate::net) async fn log_in(
         connection,
         mechanism: sasl.mechanism(),
         deadline,
+        secret: Secret::from(""),
         session: None,
     };
     conversation.handshake().await?;
+    if let Sasl::Plain(login) | Sasl::Scram(_, login) = sasl {
+        conversation.secret = login.password.clone();
+    }
     match sasl {
         Sasl::Plain(login) => conversation.plain(login).await?,
         Sasl::Scram(hash, login) => conversation.scram(*hash, login).await?,
@@ -40,6 +45,7 @@ pub(in crate::net) async fn log_in(
             let token = tokio::time::timeout_at(deadline, tokens.0.token());
             let late = |_| conversation.error(ErrorKind::Timeout, "no access token in time");
             let token = token.await.map_err(late)??;
+            conversation.secret = token.value.clone();
             conversation.oauth_bearer(&token).await?;
         }
     }
@@ -50,6 +56,8 @@ struct Conversation<'a> {
     connection: &'a Connection,
     mechanism: &'static str,
     deadline: Instant,
+    /// What the broker is told, and may say in turn.
+    secret: Secret,
     session: Option<Duration>,
 }
 
@@ -120,7 +128,7 @@ impl Conversation<'_> {
             return Ok(());
         }
         // The broker's reasons come as JSON; it refuses once it has heard that we read them.
-        let reasons: String = String::from_utf8_lossy(&answer).chars().take(300).collect();
+        let reasons = String::from_utf8_lossy(&answer);
         let refused = self.send("\u{1}".to_owned()).await.err();
         let code = refused.as_ref().and_then(Error::code);
         Err(self.refused(code, &format!("the token was refused: {reasons}")))
@@ -163,7 +171,9 @@ impl Conversation<'_> {
     }
 
     fn text(&self, why: &str) -> String {
-        format!("{}: SASL {}: {why}", self.connection.peer(), self.mechanism)
+        let (peer, mechanism) = (self.connection.peer(), self.mechanism);
+        let why = self.secret.redact(&shown(why));
+        format!("{peer}: SASL {mechanism}: {why}")
     }
 }
 

@@ -7,6 +7,7 @@
 //! # Invariants
 //!
 //! - No error and no `Debug` shows a password or a token.
+//! - An error is one line, and not a long one, whatever the server says.
 //! - A server that does not prove that it knows a SCRAM password is never talked to further.
 
 mod login;
@@ -40,6 +41,14 @@ impl Sasl {
             Self::OauthBearer(_) => "OAUTHBEARER",
         }
     }
+}
+
+/// A server's words, as they may be shown: one line of bounded length.
+fn shown(text: &str) -> String {
+    const MOST: usize = 300;
+    let words = text.split(char::is_control).filter(|it| !it.is_empty());
+    let line = words.collect::<Vec<_>>().join(" ");
+    line.chars().take(MOST).collect()
 }
 
 /// A user and its password.

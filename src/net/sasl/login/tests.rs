@@ -15,7 +15,6 @@ use super::*;
 use crate::net::sasl::{TokenSource, Tokens};
 use crate::net::testing::{Call, Reply, serve};
 use crate::net::{ConnectionConfig, Security};
-use crate::secret::Secret;
 
 /// What was sent to `SaslAuthenticate`, in order.
 type Heard = Arc<Mutex<Vec<Vec<u8>>>>;
@@ -115,6 +114,21 @@ async fn what_the_broker_says_of_a_refusal_is_told() {
     assert_eq!(
         refusal(opened),
         "peer:9092: SASL PLAIN: wrong password of alice"
+    );
+}
+
+#[tokio::test]
+async fn what_the_broker_says_is_shown_as_one_short_line_without_the_password() {
+    let said = "no:\r\n\u{1b}[2Jhunter2 is not right; this is how it goes on and on; ".repeat(50);
+    let (opened, _) = connect(Sasl::Plain(login()), move |_| {
+        no("").with_error_message(Some(StrBytes::from_string(said.clone())))
+    })
+    .await;
+    let told = refusal(opened);
+    assert!(told.contains("no: [2J*** is not right;"), "{told}");
+    assert!(
+        !told.contains(char::is_control) && told.len() < 500,
+        "{told}"
     );
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::ScramError;
+use crate::net::sasl::shown;
 
 /// The server's challenge.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,10 +106,4 @@ fn bytes(base64: &str) -> Result<Vec<u8>, ScramError> {
     BASE64_STANDARD
         .decode(base64)
         .map_err(|_| ScramError::new("the server's message has bad base64"))
-}
-
-/// A server's text, as it may be shown: one line of bounded length.
-fn shown(text: &str) -> String {
-    let line = text.chars().filter(|c| !c.is_control());
-    line.take(100).collect()
 }
