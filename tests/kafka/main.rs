@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         security::TESTS,
         security::refusals::TESTS,
         security::renewal::TESTS,
+        security::rights::TESTS,
         codecs::TESTS,
     ])
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod refusals;
 pub(crate) mod renewal;
+pub(crate) mod rights;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

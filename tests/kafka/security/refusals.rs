@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = tests![
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// Has the service fail to start, and returns what it told last.
-async fn refused(setup: &Setup) -> String {
+pub(super) async fn refused(setup: &Setup) -> String {
     let started = Instant::now();
     let output = setup.call(&["run"], "").await;
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -25,12 +25,15 @@ const ANY: i8 = 1;
 pub(crate) enum Resource<'a> {
     Topic(&'a str),
     Group(&'a str),
+    Cluster,
 }
 
 /// An operation on a resource, as the protocol numbers them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
     All = 2,
+    Read = 3,
+    Write = 4,
     Describe = 8,
 }
 
@@ -69,6 +72,7 @@ impl Cluster {
         let (kind, name) = match resource {
             Resource::Topic(name) => (2, name),
             Resource::Group(name) => (3, name),
+            Resource::Cluster => (4, "kafka-cluster"),
         };
         let principal = text(&format!("User:{user}"));
         let rule = AclCreation::default()

@@ -1,0 +1,143 @@
+//! Users whom a broker lets in, but does not let do everything: what is forbidden is told by the
+//! name of what it is forbidden on, and by Kafka's name for that.
+
+use super::at;
+use super::refusals::refused;
+use crate::support::cluster::Cluster;
+use crate::support::coordinator::{Operation, Resource};
+use crate::support::notifier::Setup;
+use crate::support::payments::payment;
+use crate::support::runner::{Test, tests};
+use crate::support::telegram::{Answer, Telegram};
+
+pub(crate) const TESTS: &[Test] = tests![
+    a_source_that_may_not_be_read(Kafka),
+    a_topic_that_may_not_be_written(Kafka),
+    a_group_that_may_not_be_used(Kafka),
+    topics_that_may_not_be_made(Kafka),
+    a_certificates_owner_is_a_user(Kafka),
+];
+
+const NO_TOPIC: &str = "TOPIC_AUTHORIZATION_FAILED (29)";
+const NO_GROUP: &str = "GROUP_AUTHORIZATION_FAILED (30)";
+
+/// Alice's setup, with its three topics.
+async fn alice(cluster: &Cluster, telegram: &Telegram) -> Setup {
+    let setup = at(cluster, telegram, "sasltls").over_tls("SASL_SSL");
+    for topic in setup.topics() {
+        cluster.create_topic(topic, 3, &[]).await;
+    }
+    setup.logged_in("SCRAM-SHA-512", "alice")
+}
+
+/// To be seen and not to be read: it is the fetch that is refused.
+async fn a_source_that_may_not_be_read() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = alice(cluster, &telegram).await;
+    let source = Resource::Topic(&setup.source);
+    cluster.allow("alice", Operation::Describe, source).await;
+    let told = refused(&setup).await;
+    assert!(
+        told.contains(&format!("fetching {}", setup.source)),
+        "{told}"
+    );
+    assert!(told.contains(NO_TOPIC), "{told}");
+}
+
+/// Forwarding waits for someone to grant the right, and loses nothing meanwhile.
+async fn a_topic_that_may_not_be_written() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    telegram.answer(|_| true, Answer::error(400, "Bad Request"));
+    let setup = alice(cluster, &telegram).await;
+    let permanent = Resource::Topic(&setup.permanent);
+    cluster.allow("alice", Operation::Read, permanent).await;
+    let mut notifier = setup.run();
+    let published = setup.call(&["publish"], &payment(1)).await;
+    assert!(published.status.success(), "{published:?}");
+    let told = notifier.wait_for_log("partition stuck").await;
+    assert!(
+        told.contains(&setup.permanent) && told.contains(NO_TOPIC),
+        "{told}"
+    );
+    cluster.allow("alice", Operation::Write, permanent).await;
+    cluster.allow("ANONYMOUS", Operation::Read, permanent).await;
+    let forwarded = cluster.wait_for_records(&setup.permanent, 1).await;
+    assert_eq!(forwarded[0].text(), payment(1));
+    assert!(notifier.shut_down().await.success());
+
+    let source = Resource::Topic(&setup.source);
+    cluster.allow("alice", Operation::Read, source).await;
+    let forbidden = setup.call(&["publish"], &payment(2)).await;
+    assert_eq!(forbidden.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&forbidden.stderr);
+    assert!(told.contains("acknowledged 0 of 1"), "{told}");
+    assert!(
+        told.contains(&setup.source) && told.contains(NO_TOPIC),
+        "{told}"
+    );
+}
+
+async fn a_group_that_may_not_be_used() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = alice(cluster, &telegram).await;
+    // Its coordinator is told, and joining is refused.
+    let group = Resource::Group(&setup.group);
+    cluster.allow("alice", Operation::Describe, group).await;
+    let told = refused(&setup).await;
+    assert!(told.contains(&format!("group `{}`", setup.group)), "{told}");
+    assert!(told.contains(NO_GROUP), "{told}");
+    // Not even that.
+    let name = setup.drain_group();
+    let group = Resource::Group(&name);
+    cluster.allow("bob", Operation::All, group).await;
+    let drained = setup.call(&["drain"], "").await;
+    assert_eq!(drained.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&drained.stderr);
+    assert!(told.contains(&format!("group `{name}`")), "{told}");
+    assert!(told.contains(NO_GROUP), "{told}");
+}
+
+/// The right to make topics is one to the cluster or to a topic of that name. Rules for the
+/// cluster bind everyone on it, so it is one of the test's own.
+async fn topics_that_may_not_be_made() {
+    let cluster = Cluster::start(1, &[]).await;
+    let telegram = Telegram::start().await;
+    for user in ["ANONYMOUS", "bob"] {
+        cluster.allow(user, Operation::All, Resource::Cluster).await;
+    }
+    let setup = at(&cluster, &telegram, "sasltls").over_tls("SASL_SSL");
+    let source = Resource::Topic(&setup.source);
+    cluster.allow("alice", Operation::Describe, source).await;
+    cluster.allow("bob", Operation::All, source).await;
+    let told = refused(&setup.clone().logged_in("SCRAM-SHA-512", "alice")).await;
+    assert!(
+        told.contains(&setup.source) && told.contains(NO_TOPIC),
+        "{told}"
+    );
+    let mut bob = setup.logged_in("SCRAM-SHA-512", "bob").run();
+    bob.wait_for_log("partitions assigned").await;
+    assert!(bob.shut_down().await.success());
+}
+
+/// By the subject of the certificate.
+async fn a_certificates_owner_is_a_user() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    let setup = at(cluster, &telegram, "mtls").over_tls("SSL");
+    for topic in setup.topics() {
+        cluster.create_topic(topic, 3, &[]).await;
+        let topic = Resource::Topic(topic);
+        cluster.allow("CN=client-p256", Operation::All, topic).await;
+    }
+    let mut owner = setup.clone().with_certificate().run();
+    owner.wait_for_log("partitions assigned").await;
+    assert!(owner.shut_down().await.success());
+    let other = setup
+        .kafka_file("ssl.certificate.location", "client-p384.pem")
+        .kafka_file("ssl.key.location", "p384-key.pem");
+    let told = refused(&other).await;
+    assert!(told.contains(NO_TOPIC), "{told}");
+}
