@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         peers::TESTS,
         clients::TESTS,
         security::TESTS,
+        security::openssl::TESTS,
         security::refusals::TESTS,
         security::renewal::TESTS,
         security::rights::TESTS,

@@ -1,6 +1,7 @@
 //! TLS and logins: consuming, producing and groups over every listener, and what
 //! is told where one side does not accept the other.
 
+pub(crate) mod openssl;
 pub(crate) mod refusals;
 pub(crate) mod renewal;
 pub(crate) mod rights;

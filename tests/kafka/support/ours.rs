@@ -13,13 +13,23 @@ pub(crate) async fn consume(
     count: usize,
     config: ConsumerConfig,
 ) -> Vec<Record> {
-    let client = connect(cluster).await;
+    let group_id = cluster.unique("readers");
+    let config = ConsumerConfig { group_id, ..config };
+    consume_by(&connect(cluster).await, topic, count, config).await
+}
+
+/// Reads a topic by a client of the test's, in the group that the settings name.
+pub(crate) async fn consume_by(
+    client: &Client,
+    topic: &str,
+    count: usize,
+    config: ConsumerConfig,
+) -> Vec<Record> {
     let config = ConsumerConfig {
-        group_id: cluster.unique("readers"),
         topics: vec![topic.to_owned()],
         ..config
     };
-    let mut consumer = Consumer::join(&client, config).expect("settings in order");
+    let mut consumer = Consumer::join(client, config).expect("settings in order");
     let mut consumed = Vec::new();
     while consumed.len() < count {
         let event = consumer.next().await.expect("a member in order");

@@ -10,7 +10,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::sync::Semaphore;
 
 use super::cluster::{self, Flavour};
-use super::peers;
+use super::{openssl, peers};
 
 /// Most of a test is waiting.
 const TESTS_AT_A_TIME: usize = 8;
@@ -49,6 +49,8 @@ pub(crate) enum Need {
     Kcat,
     /// `confluent-kafka` for Python.
     ConfluentKafka,
+    /// The `openssl` command.
+    OpenSsl,
 }
 
 /// Lists async functions as tests: `name`, `name(Cluster)`, `name(Kafka, Kcat) within 300`
@@ -152,10 +154,12 @@ impl Need {
         static JAVA: OnceLock<Option<String>> = OnceLock::new();
         static KCAT: OnceLock<Option<String>> = OnceLock::new();
         static CONFLUENT_KAFKA: OnceLock<Option<String>> = OnceLock::new();
+        static OPENSSL: OnceLock<Option<String>> = OnceLock::new();
         match self {
             Self::Java => JAVA.get_or_init(cluster::missing),
             Self::Kcat => KCAT.get_or_init(peers::kcat_missing),
             Self::ConfluentKafka => CONFLUENT_KAFKA.get_or_init(peers::confluent_kafka_missing),
+            Self::OpenSsl => OPENSSL.get_or_init(openssl::missing),
         }
         .as_deref()
     }
