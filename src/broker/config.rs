@@ -35,6 +35,21 @@ pub struct BrokerConfig {
     pub group_min_session_timeout: Duration,
     /// `group.max.session.timeout.ms`: longer sessions are refused. Default: 30 min.
     pub group_max_session_timeout: Duration,
+    /// `group.version`, a feature of the cluster (KIP-848): 1 has the consumer protocol, 0 is what
+    /// brokers before it are. Default: 1.
+    pub group_version: i16,
+    /// `group.consumer.session.timeout.ms`: how long a member of the consumer protocol may say
+    /// nothing. Default: 45 s.
+    pub group_consumer_session_timeout: Duration,
+    /// `group.consumer.heartbeat.interval.ms`: how often members of the consumer protocol are told
+    /// to say something. Default: 5 s.
+    pub group_consumer_heartbeat_interval: Duration,
+    /// `group.consumer.assignment.interval.ms`: how long a group of the consumer protocol waits
+    /// from one assignment to the next (KIP-1263). Default: 1 s.
+    pub group_consumer_assignment_interval: Duration,
+    /// `group.consumer.max.size`: a group of the consumer protocol has no more members. Default:
+    /// 1,000; Kafka has no bound.
+    pub group_consumer_max_size: usize,
     /// `message.max.bytes`: the largest record batch, for topics that say nothing themselves.
     pub message_max_bytes: usize,
     /// `log.retention.bytes`: what a partition keeps, oldest first out. Default: 256 MiB; Kafka
@@ -60,6 +75,11 @@ impl Default for BrokerConfig {
             group_initial_rebalance_delay: Duration::ZERO,
             group_min_session_timeout: Duration::from_secs(6),
             group_max_session_timeout: Duration::from_secs(30 * 60),
+            group_version: 1,
+            group_consumer_session_timeout: Duration::from_secs(45),
+            group_consumer_heartbeat_interval: Duration::from_secs(5),
+            group_consumer_assignment_interval: Duration::from_secs(1),
+            group_consumer_max_size: 1000,
             message_max_bytes: 1_048_588,
             log_retention_bytes: 256 << 20,
             log_retention: Duration::from_secs(7 * 24 * 60 * 60),

@@ -156,7 +156,7 @@ pub use clock::Clock;
 pub use config::BrokerConfig;
 pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
-pub use inspect::{GroupView, MemberView, StoredRecord};
+pub use inspect::{GroupKind, GroupView, MemberView, StoredRecord};
 pub use listeners::Listener;
 pub use sasl::{Logins, TokenCheck};
 

@@ -10,6 +10,9 @@ use crate::broker::group::Identity;
 use crate::broker::state::State;
 use crate::wire::ErrorCode;
 
+/// Where all members are, as Kafka writes it.
+pub(super) const CLIENT_HOST: &str = "/127.0.0.1";
+
 /// Says whether the node that was asked coordinates the group.
 ///
 /// # Errors

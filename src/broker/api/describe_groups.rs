@@ -1,20 +1,18 @@
-//! DescribeGroups, versions 0 to 6: a group's state and its members. A group that there is not is
-//! Dead, and from version 6 also `GROUP_ID_NOT_FOUND` (KIP-1043).
+//! DescribeGroups, versions 0 to 6: the state and the members of a group of the classic protocol.
+//! A group that there is not, or that is of the other protocol, is Dead, and from version 6 also
+//! `GROUP_ID_NOT_FOUND` (KIP-1043).
 //!
 //! Left out: authorized operations.
 
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 
-use super::coordinated::check_coordinator;
+use super::coordinated::{CLIENT_HOST, check_coordinator};
 use super::{Call, Refuse};
-use crate::broker::group::{Group, GroupState, Member};
+use crate::broker::group::{Classic, Group, GroupState, Member};
 use crate::broker::state::State;
 use crate::wire::ErrorCode;
 use crate::wire::names::text;
-
-/// Where all members are, as Kafka writes it.
-const CLIENT_HOST: &str = "/127.0.0.1";
 
 pub(super) async fn handle(
     call: &Call<'_>,
@@ -30,18 +28,25 @@ pub(super) async fn handle(
 }
 
 fn describe(call: &Call<'_>, state: &State, id: &GroupId) -> DescribedGroup {
-    match state.groups.get(id) {
-        Some(group) => described(id, group),
-        None if call.version >= 6 => refused(id, ErrorCode::GROUP_ID_NOT_FOUND)
-            .with_group_state(text(GroupState::Dead.name()))
-            .with_error_message(Some(text(&format!("Group {} not found.", id.as_str())))),
-        None => DescribedGroup::default()
-            .with_group_id(id.clone())
-            .with_group_state(text(GroupState::Dead.name())),
+    let group = state.groups.get(id);
+    if let Some(classic) = group.and_then(Group::classic) {
+        return described(id, classic);
     }
+    let dead = DescribedGroup::default()
+        .with_group_id(id.clone())
+        .with_group_state(text(GroupState::Dead.name()));
+    if call.version < 6 {
+        return dead;
+    }
+    let what = match group {
+        Some(_) => "is not a classic group",
+        None => "not found",
+    };
+    dead.with_error_code(ErrorCode::GROUP_ID_NOT_FOUND.0)
+        .with_error_message(Some(text(&format!("Group {} {what}.", id.as_str()))))
 }
 
-fn described(id: &GroupId, group: &Group) -> DescribedGroup {
+fn described(id: &GroupId, group: &Classic) -> DescribedGroup {
     // What a protocol is and what members say under it holds as long as the group is stable.
     let protocol = group
         .protocol()

@@ -14,8 +14,9 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
+    ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
+    DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest,
+    JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -25,6 +26,7 @@ use crate::broker::{Broker, GroupState};
 use crate::wire::ErrorCode;
 use crate::wire::names::{group_id, text, topic_name};
 
+mod consumer;
 mod offsets;
 
 const GROUP: &str = "notifier";
@@ -349,6 +351,8 @@ async fn every_api_can_be_refused_in_every_version() {
         SyncGroupRequest SyncGroup 0..=5;
         OffsetCommitRequest OffsetCommit 2..=9;
         OffsetDeleteRequest OffsetDelete 0..=0;
+        ConsumerGroupDescribeRequest ConsumerGroupDescribe 0..=1;
+        ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeat 0..=1;
         DescribeGroupsRequest DescribeGroups 0..=6;
         ListGroupsRequest ListGroups 0..=5;
         DeleteGroupsRequest DeleteGroups 0..=2;

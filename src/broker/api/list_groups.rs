@@ -1,5 +1,5 @@
 //! ListGroups, versions 0 to 5: the groups that this node coordinates; by state from version 4
-//! (KIP-518), by type from version 5. All are of type `classic`.
+//! (KIP-518), by type, which is `classic` or `consumer`, from version 5 (KIP-848).
 
 use kafka_protocol::messages::list_groups_response::ListedGroup;
 use kafka_protocol::messages::{ListGroupsRequest, ListGroupsResponse};
@@ -7,26 +7,32 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::coordinated::check_coordinator;
 use super::{Call, Refuse};
+use crate::broker::group::Group;
 use crate::wire::ErrorCode;
 use crate::wire::names::{group_id, text};
-
-const TYPE: &str = "classic";
 
 pub(super) async fn handle(call: &Call<'_>, request: ListGroupsRequest) -> ListGroupsResponse {
     let state = call.shared.state();
     let groups = state.groups.iter().filter(|(id, group)| {
         check_coordinator(call, &state, id).is_ok()
             && is_wanted(&request.states_filter, group.state().name())
-            && is_wanted(&request.types_filter, TYPE)
+            && is_wanted(&request.types_filter, type_of(group))
     });
     let groups = groups.map(|(id, group)| {
         ListedGroup::default()
             .with_group_id(group_id(id))
             .with_protocol_type(text(group.protocol_type().unwrap_or_default()))
             .with_group_state(text(group.state().name()))
-            .with_group_type(text(TYPE))
+            .with_group_type(text(type_of(group)))
     });
     ListGroupsResponse::default().with_groups(groups.collect())
+}
+
+fn type_of(group: &Group) -> &'static str {
+    match group.consumer() {
+        Some(_) => "consumer",
+        None => "classic",
+    }
 }
 
 /// A filter without entries lets all through.

@@ -2,6 +2,8 @@
 //! out.
 
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod coordinated;
 mod create_partitions;
 mod create_topics;
@@ -144,6 +146,8 @@ macro_rules! apis {
 
 apis! {
     ApiVersions(ApiVersionsRequest) 0..=4 api_versions;
+    ConsumerGroupDescribe(ConsumerGroupDescribeRequest) 0..=1 consumer_group_describe;
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest) 0..=1 consumer_group_heartbeat;
     CreatePartitions(CreatePartitionsRequest) 0..=3 create_partitions;
     CreateTopics(CreateTopicsRequest) 2..=7 create_topics;
     DeleteGroups(DeleteGroupsRequest) 0..=2 delete_groups;

@@ -1,6 +1,6 @@
 //! OffsetCommit, versions 2 to 9: keeps what a group has read, with the text and the leader epoch
-//! that come with it. Only members of the present generation may, or anyone where there are none.
-//! See [`crate::broker::group`].
+//! that come with it. Only members of the present generation or epoch may, or anyone where there
+//! are none. See [`crate::broker::group`].
 //!
 //! Left out: retention times (versions 2 to 4) are read and go nowhere; version 10 with its topic
 //! ids, which the message crate does not have.
@@ -13,7 +13,7 @@ use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 
 use super::coordinated::{check_coordinator, code_of, identity};
 use super::{Call, Refuse};
-use crate::broker::group::Committed;
+use crate::broker::group::{Committed, Committer, Rights};
 use crate::broker::state::State;
 use crate::wire::{ErrorCode, TopicPartition};
 
@@ -23,15 +23,15 @@ pub(super) async fn handle(call: &Call<'_>, request: OffsetCommitRequest) -> Off
     let may = if names_any(&state, &request) {
         check(call, &mut state, &request)
     } else {
-        Ok(())
+        Ok(Rights::All)
     };
     let answer = each(&request, |topic, partition| {
+        let index = partition.partition_index;
         let found = state.topics.get(topic);
-        found
-            .and_then(|topic| topic.partition(partition.partition_index))
-            .ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        may?;
-        let place = TopicPartition::new(topic, partition.partition_index);
+        let found = found.filter(|topic| topic.partition(index).is_some());
+        let topic_id = found.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?.id;
+        may.as_ref().map_err(|code| *code)?.check(topic_id, index)?;
+        let place = TopicPartition::new(topic, index);
         let now_ms = call.shared.clock.now_ms();
         state
             .groups
@@ -57,12 +57,18 @@ fn check(
     call: &Call<'_>,
     state: &mut State,
     request: &OffsetCommitRequest,
-) -> Result<(), ErrorCode> {
-    let (group, generation) = (&request.group_id, request.generation_id_or_member_epoch);
+) -> Result<Rights, ErrorCode> {
+    let group = &request.group_id;
     check_coordinator(call, state, group)?;
-    let who = identity(&request.member_id, request.group_instance_id.as_ref());
-    let now = call.shared.clock.now();
-    let checked = state.groups.check_commit(group, &who, generation, now);
+    let by = Committer {
+        identity: identity(&request.member_id, request.group_instance_id.as_ref()),
+        generation: request.generation_id_or_member_epoch,
+        is_transactional: false,
+        version: call.version,
+    };
+    let checked = state
+        .groups
+        .check_commit(group, &by, call.shared.clock.now());
     checked.map_err(|code| match code {
         // Older clients don't know that a group can be missing.
         ErrorCode::GROUP_ID_NOT_FOUND if call.version < 9 => ErrorCode::ILLEGAL_GENERATION,

@@ -2,9 +2,11 @@
 //! group's topics where none are named (from version 2), several groups at once from version 8
 //! (KIP-709).
 //!
-//! Left out: there are no transactions, so every offset is stable (KIP-447); members of KIP-848,
-//! so ids and epochs of members (version 9) go nowhere; version 10 with its topic ids, which the
-//! message crate does not have.
+//! Members of the consumer protocol say their epoch, which must be the present one (version 9,
+//! KIP-848).
+//!
+//! Left out: there are no transactions, so every offset is stable (KIP-447); version 10 with its
+//! topic ids, which the message crate does not have.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +63,11 @@ fn find(
     asked: &OffsetFetchRequestGroup,
 ) -> OffsetFetchResponseGroup {
     let answer = OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone());
-    if let Err(code) = check_coordinator(call, state, &asked.group_id) {
+    let member_id = asked.member_id.as_deref();
+    let groups = &state.groups;
+    let may = check_coordinator(call, state, &asked.group_id)
+        .and_then(|()| groups.check_fetch(&asked.group_id, member_id, asked.member_epoch));
+    if let Err(code) = may {
         return refused(asked, code);
     }
     let group = state.groups.get(&asked.group_id);

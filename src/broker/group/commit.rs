@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::groups::Groups;
-use super::machine::Group;
+use super::kind::{Group, Kind};
+use super::machine::Classic;
 use super::offsets::Committed;
 use super::state::State;
-use super::words::Identity;
+use super::words::{Committer, Identity, Rights};
 use crate::wire::{ErrorCode, TopicPartition};
 
 /// How long an empty group without offsets is kept (`offsets.retention.check.interval.ms`).
@@ -16,7 +17,7 @@ pub(super) const EMPTY_GROUP_RETENTION: Duration = Duration::from_secs(600);
 const MAX_METADATA: usize = 4096;
 
 impl Groups {
-    /// Says whether someone may commit. Where there is no such group, one without members comes
+    /// Says what someone may commit to. Where there is no such group, one without members comes
     /// into being for whoever assigns partitions on their own.
     ///
     /// # Errors
@@ -26,16 +27,39 @@ impl Groups {
     pub(in crate::broker) fn check_commit(
         &mut self,
         id: &str,
-        identity: &Identity,
-        generation: i32,
+        by: &Committer,
         now: Instant,
-    ) -> Result<(), ErrorCode> {
-        if generation < 0 {
+    ) -> Result<Rights, ErrorCode> {
+        if by.generation < 0 {
             self.make(id, now)?;
         }
-        let commit = |group: &mut Group| group.handle_commit(identity, generation, now);
+        let commit = |group: &mut Group| match &mut group.kind {
+            Kind::Classic(classic) => {
+                let may = classic.handle_commit(&by.identity, by.generation, now);
+                may.map(|()| Rights::All)
+            }
+            Kind::Consumer(consumer) => consumer.check_commit(by),
+        };
         self.with(id, now, commit)
             .unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
+    }
+
+    /// Says whether someone may ask for offsets. Members of the classic protocol are not looked
+    /// at, nor is anyone where there is no such group.
+    ///
+    /// # Errors
+    ///
+    /// `UNKNOWN_MEMBER_ID` or `STALE_MEMBER_EPOCH`.
+    pub(in crate::broker) fn check_fetch(
+        &self,
+        id: &str,
+        member_id: Option<&str>,
+        epoch: i32,
+    ) -> Result<(), ErrorCode> {
+        match self.all.get(id).and_then(Group::consumer) {
+            Some(consumer) => consumer.check_fetch(member_id, epoch),
+            None => Ok(()),
+        }
     }
 
     /// Keeps an offset that [`Groups::check_commit`] allowed.
@@ -66,7 +90,7 @@ impl Groups {
     /// `GROUP_ID_NOT_FOUND` or `NON_EMPTY_GROUP`.
     pub(in crate::broker) fn check_offset_delete(&self, id: &str) -> Result<(), ErrorCode> {
         let group = self.all.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        group.check_offset_delete()
+        group.classic().map_or(Ok(()), Classic::check_offset_delete)
     }
 
     /// Forgets an offset.
@@ -97,7 +121,7 @@ impl Groups {
     }
 }
 
-impl Group {
+impl Classic {
     /// Says whether someone may commit. A member's session begins anew.
     ///
     /// Whoever is not a member (generation -1) may where there are none.
@@ -136,12 +160,10 @@ impl Group {
         }
     }
 
-    /// When it can go, as nobody has any use for it.
-    pub(super) fn expires(&self) -> Option<Instant> {
+    /// Since when nobody has any use for it, but for what it has committed.
+    pub(super) fn unused_since(&self) -> Option<Instant> {
         match self.state {
-            State::Empty { since } if self.pending.is_empty() && self.offsets.is_empty() => {
-                Some(since + EMPTY_GROUP_RETENTION)
-            }
+            State::Empty { since } if self.pending.is_empty() => Some(since),
             _ => None,
         }
     }

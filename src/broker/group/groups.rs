@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::machine::Group;
-use super::state::State;
+use super::consumer::{Beat, Beaten, ConsumerGroup, JOINING, Settings};
+use super::kind::{Group, Kind};
+use super::machine::Classic;
+use super::state::GroupState;
 use super::words::{Effect, Identity, JoinRequest, NotJoined, SyncRequest, Ticket};
 use crate::broker::BrokerConfig;
+use crate::broker::topics::Topics;
 use crate::wire::ErrorCode;
 
 /// A broker keeps no more groups.
@@ -21,6 +24,7 @@ pub(in crate::broker) struct Groups {
     pub(super) all: BTreeMap<Arc<str>, Group>,
     initial_delay: Duration,
     session_timeouts: [Duration; 2],
+    settings: Settings,
     /// Makes ids of members unlike those of any broker before.
     seed: u64,
     members_made: u64,
@@ -37,6 +41,7 @@ impl Groups {
                 config.group_min_session_timeout,
                 config.group_max_session_timeout,
             ],
+            settings: Settings::new(config),
             seed,
             members_made: 0,
             tickets_made: 0,
@@ -78,14 +83,12 @@ impl Groups {
             Err(ErrorCode::INVALID_GROUP_ID)
         } else if !(least..=most).contains(&request.session_timeout) {
             Err(ErrorCode::INVALID_SESSION_TIMEOUT)
-        } else if is_new {
-            self.make(id, now)
         } else {
-            Ok(())
+            self.make_classic(id, is_new, now)
         };
         let fresh = self.fresh_id(&request);
         let joined = possible.and_then(|()| {
-            self.with(id, now, |group| {
+            self.with_classic(id, now, |group| {
                 group.handle_join(ticket, request, fresh, now);
             })
             .ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
@@ -105,7 +108,7 @@ impl Groups {
         now: Instant,
     ) {
         let synced = check_id(id).and_then(|()| {
-            self.with(id, now, |group| group.handle_sync(ticket, request, now))
+            self.with_classic(id, now, |group| group.handle_sync(ticket, request, now))
                 .ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
         });
         if let Err(code) = synced {
@@ -122,8 +125,8 @@ impl Groups {
         now: Instant,
     ) -> Result<(), ErrorCode> {
         check_id(id)?;
-        let beat = |group: &mut Group| group.handle_heartbeat(identity, generation, now);
-        self.with(id, now, beat)
+        let beat = |group: &mut Classic| group.handle_heartbeat(identity, generation, now);
+        self.with_classic(id, now, beat)
             .unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
     }
 
@@ -139,8 +142,33 @@ impl Groups {
         now: Instant,
     ) -> Result<Vec<Result<(), ErrorCode>>, ErrorCode> {
         check_id(id)?;
-        let left = self.with(id, now, |group| group.handle_leave(who, now));
+        let left = self.with_classic(id, now, |group| group.handle_leave(who, now));
         Ok(left.unwrap_or_else(|| vec![Err(ErrorCode::UNKNOWN_MEMBER_ID); who.len()]))
+    }
+
+    /// A ConsumerGroupHeartbeat.
+    ///
+    /// # Errors
+    ///
+    /// `GROUP_ID_NOT_FOUND` where there is no such group of the consumer protocol, and what the
+    /// group itself says.
+    pub(in crate::broker) fn consumer_heartbeat(
+        &mut self,
+        id: &str,
+        beat: &Beat,
+        topics: &Topics,
+        now: Instant,
+    ) -> Result<Beaten, ErrorCode> {
+        if beat.epoch == JOINING {
+            self.make_consumer(id, now)?;
+        }
+        let act = |group: &mut Group| {
+            let consumer = group.consumer_mut();
+            let consumer = consumer.ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+            consumer.handle_heartbeat(beat, topics, now)
+        };
+        self.with(id, now, act)
+            .unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
     }
 
     /// Deletes a group.
@@ -150,9 +178,9 @@ impl Groups {
     /// `GROUP_ID_NOT_FOUND` or `NON_EMPTY_GROUP`.
     pub(in crate::broker) fn delete(&mut self, id: &str) -> Result<(), ErrorCode> {
         let group = self.all.get(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        let State::Empty { .. } = group.state else {
+        if group.state() != GroupState::Empty {
             return Err(ErrorCode::NON_EMPTY_GROUP);
-        };
+        }
         self.all.remove(id);
         Ok(())
     }
@@ -207,6 +235,47 @@ impl Groups {
         Some(done)
     }
 
+    /// The same for a group of the classic protocol; none where it is of the other.
+    fn with_classic<T>(
+        &mut self,
+        id: &str,
+        now: Instant,
+        act: impl FnOnce(&mut Classic) -> T,
+    ) -> Option<T> {
+        let act = |group: &mut Group| match &mut group.kind {
+            Kind::Classic(classic) => Some(act(classic)),
+            Kind::Consumer(_) => None,
+        };
+        self.with(id, now, act).flatten()
+    }
+
+    /// Has a group be one of the classic protocol, for someone who joins by that.
+    fn make_classic(&mut self, id: &str, is_new: bool, now: Instant) -> Result<(), ErrorCode> {
+        if let Some(group) = self.all.get_mut(id)
+            && group.consumer().is_some()
+        {
+            if group.state() != GroupState::Empty {
+                return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            }
+            group.kind = Kind::Classic(Box::new(Classic::new(self.initial_delay, now)));
+        }
+        if is_new { self.make(id, now) } else { Ok(()) }
+    }
+
+    /// Has a group be one of the consumer protocol, for someone who joins by that.
+    fn make_consumer(&mut self, id: &str, now: Instant) -> Result<(), ErrorCode> {
+        self.make(id, now)?;
+        if let Some(group) = self.all.get_mut(id)
+            && group.consumer().is_none()
+        {
+            if group.state() != GroupState::Empty {
+                return Err(ErrorCode::GROUP_ID_NOT_FOUND);
+            }
+            group.kind = Kind::Consumer(ConsumerGroup::new(self.settings, now));
+        }
+        Ok(())
+    }
+
     /// Sees to it that there is a group of this name.
     pub(super) fn make(&mut self, id: &str, now: Instant) -> Result<(), ErrorCode> {
         if self.all.contains_key(id) {
@@ -215,7 +284,10 @@ impl Groups {
         if self.all.len() >= MAX_GROUPS {
             return Err(ErrorCode::POLICY_VIOLATION);
         }
-        let group = Group::new(self.initial_delay, now);
+        let group = Group::new(Kind::Classic(Box::new(Classic::new(
+            self.initial_delay,
+            now,
+        ))));
         self.all.insert(id.into(), group);
         Ok(())
     }

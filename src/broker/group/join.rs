@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::machine::Group;
+use super::machine::Classic;
 use super::member::{Member, Waits};
 use super::state::State;
 use super::words::{JoinRequest, NotJoined, Ticket};
@@ -14,7 +14,7 @@ pub(super) const MAX_MEMBERS: usize = 1000;
 /// How long a new member's first JoinGroup is held: it can't send heartbeats meanwhile.
 pub(super) const NEW_MEMBER_JOIN_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-impl Group {
+impl Classic {
     /// A JoinGroup; `fresh_id` is the id that a new member gets.
     pub(super) fn handle_join(
         &mut self,

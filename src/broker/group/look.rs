@@ -1,14 +1,12 @@
-//! Looking at a group without changing it.
+//! Looking at a group of the classic protocol without changing it.
 
 use bytes::Bytes;
 
-use super::machine::Group;
+use super::machine::Classic;
 use super::member::Member;
-use super::offsets::Committed;
 use super::state::GroupState;
-use crate::wire::TopicPartition;
 
-impl Group {
+impl Classic {
     pub(in crate::broker) fn state(&self) -> GroupState {
         self.state.name()
     }
@@ -31,16 +29,6 @@ impl Group {
 
     pub(in crate::broker) fn members(&self) -> &[Member] {
         &self.members
-    }
-
-    pub(in crate::broker) fn committed(&self, topic: &str, partition: i32) -> Option<&Committed> {
-        self.offsets.get(topic, partition)
-    }
-
-    pub(in crate::broker) fn all_committed(
-        &self,
-    ) -> impl Iterator<Item = (&TopicPartition, &Committed)> {
-        self.offsets.iter()
     }
 }
 

@@ -1,4 +1,5 @@
-//! One group: what it knows, and how it looks things up. What it does is in the files beside.
+//! One group of the classic protocol: what it knows, and how it looks things up. What it does is in
+//! the files beside.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -6,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::member::{Member, Waits};
 use super::moved::Kept;
-use super::offsets::Offsets;
 use super::state::State;
 use super::words::{
     Effect, Identity, JoinAnswer, Joined, JoinedMember, NotJoined, SyncAnswer, Ticket,
@@ -17,9 +17,9 @@ use crate::wire::ErrorCode;
 /// The protocol type of consumers; Connect's and others' have their own.
 pub(super) const CONSUMER: &str = "consumer";
 
-/// One group. See the [module](super).
+/// See the [module](super).
 #[derive(Debug)]
-pub(in crate::broker) struct Group {
+pub(in crate::broker) struct Classic {
     /// `group.initial.rebalance.delay.ms`.
     pub(super) initial_delay: Duration,
     pub(super) state: State,
@@ -35,13 +35,12 @@ pub(in crate::broker) struct Group {
     pub(super) pending: BTreeMap<Arc<str>, Instant>,
     /// The topics of this generation's members, where they can be read.
     pub(super) subscribed: Option<BTreeSet<String>>,
-    pub(super) offsets: Offsets,
     /// What outlives this coordinator.
     pub(super) kept: Kept,
     effects: VecDeque<Effect>,
 }
 
-impl Group {
+impl Classic {
     pub(super) fn new(initial_delay: Duration, now: Instant) -> Self {
         Self {
             initial_delay,
@@ -53,7 +52,6 @@ impl Group {
             members: Vec::new(),
             pending: BTreeMap::new(),
             subscribed: None,
-            offsets: Offsets::default(),
             kept: Kept::default(),
             effects: VecDeque::new(),
         }

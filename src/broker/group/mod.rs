@@ -1,4 +1,8 @@
-//! The group coordinator, for the classic protocol. Pure.
+//! The group coordinator, for the classic protocol and the consumer protocol. Pure.
+//!
+//! A [`Group`] goes by one of two protocols. That of KIP-848 is in [`consumer`]; a group that has
+//! no members becomes one of the protocol by which the next one joins, and keeps its offsets. A
+//! group of the classic protocol:
 //!
 //! ```text
 //!             first join                       all have joined,
@@ -35,11 +39,14 @@
 //!   no members.
 //! - Groups and members have a limit; offsets are those of partitions that there are.
 //!
-//! Left out: the consumer protocol of KIP-848, transactional commits, `offsets.retention.minutes`.
+//! Left out: members of both protocols in one group, transactional commits,
+//! `offsets.retention.minutes`.
 
 mod commit;
+mod consumer;
 mod groups;
 mod join;
+mod kind;
 mod look;
 mod machine;
 mod member;
@@ -50,11 +57,17 @@ mod session;
 mod state;
 mod words;
 
+pub(super) use consumer::{
+    Beat, Beaten, ConsumerGroup, ConsumerMember, JOINING, LEAVING, LEAVING_FOR_A_WHILE, Partitions,
+    ServerAssignor, partitions_of,
+};
 pub(super) use groups::Groups;
-pub(super) use machine::Group;
+pub(super) use kind::Group;
+pub(super) use machine::Classic;
 pub(super) use member::Member;
 pub(super) use words::{
-    Effect, Identity, JoinAnswer, JoinRequest, NotJoined, Protocol, SyncAnswer, SyncRequest, Ticket,
+    Committer, Effect, Identity, JoinAnswer, JoinRequest, NotJoined, Protocol, Rights, SyncAnswer,
+    SyncRequest, Ticket,
 };
 
 pub use offsets::Committed;

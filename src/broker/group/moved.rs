@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::machine::Group;
+use super::machine::Classic;
 use super::member::Member;
 use super::state::State;
 use crate::wire::ErrorCode;
@@ -20,7 +20,7 @@ pub(super) struct Kept {
     subscribed: Option<BTreeSet<String>>,
 }
 
-impl Group {
+impl Classic {
     /// Writes the group down.
     pub(super) fn keep(&mut self) {
         let protocol = self.protocol.as_deref().unwrap_or_default();

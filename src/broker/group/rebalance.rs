@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::machine::Group;
+use super::machine::Classic;
 use super::member::{Member, Waits};
 use super::state::{InitialDelay, State};
 use crate::wire::ErrorCode;
@@ -14,7 +14,7 @@ use crate::wire::ErrorCode;
 /// A wait that is to be repeated takes some time.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
 
-impl Group {
+impl Classic {
     /// Begins a rebalance, or goes on with the one that has begun.
     pub(super) fn rebalance_or_go_on(&mut self, now: Instant) {
         match self.state {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::machine::Group;
+use super::machine::Classic;
 use super::member::Waits;
 use super::state::State;
 use super::words::{Identity, SyncRequest, Synced, Ticket};
@@ -19,7 +19,7 @@ enum Timer {
     Session(Arc<str>),
 }
 
-impl Group {
+impl Classic {
     /// A SyncGroup.
     pub(super) fn handle_sync(&mut self, ticket: Ticket, request: &SyncRequest, now: Instant) {
         if let Err(code) = self.sync(ticket, request, now) {

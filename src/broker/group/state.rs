@@ -12,6 +12,10 @@ pub enum GroupState {
     PreparingRebalance,
     /// It waits for its leader to say who gets what.
     CompletingRebalance,
+    /// It has changed, and what its members are to have is not computed yet (KIP-848).
+    Assigning,
+    /// Its members are on their way to what they are to have (KIP-848).
+    Reconciling,
     /// Everyone knows what they have.
     Stable,
     /// There is no such group.
@@ -25,6 +29,8 @@ impl GroupState {
             Self::Empty => "Empty",
             Self::PreparingRebalance => "PreparingRebalance",
             Self::CompletingRebalance => "CompletingRebalance",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
             Self::Stable => "Stable",
             Self::Dead => "Dead",
         }

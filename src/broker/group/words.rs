@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use uuid::Uuid;
 
+use super::consumer::Held;
 use crate::wire::ErrorCode;
 
 /// A request that waits for its answer. Each is answered once.
@@ -18,6 +20,44 @@ pub(in crate::broker) struct Identity {
     pub(in crate::broker) member_id: Arc<str>,
     /// `group.instance.id` of a static member (KIP-345).
     pub(in crate::broker) instance_id: Option<Arc<str>>,
+}
+
+/// Who commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::broker) struct Committer {
+    pub(in crate::broker) identity: Identity,
+    /// The generation, or the member's epoch; -1 for who is not a member.
+    pub(in crate::broker) generation: i32,
+    /// In a transaction (KIP-447).
+    pub(in crate::broker) is_transactional: bool,
+    /// Of the request.
+    pub(in crate::broker) version: i16,
+}
+
+/// What someone may commit to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::broker) enum Rights {
+    All,
+    /// The partitions that the member has had since this epoch or before.
+    OfEpoch(i32, Held),
+}
+
+impl Rights {
+    /// Says whether a partition is among them.
+    ///
+    /// # Errors
+    ///
+    /// `STALE_MEMBER_EPOCH`.
+    pub(in crate::broker) fn check(&self, topic: Uuid, partition: i32) -> Result<(), ErrorCode> {
+        match self {
+            Self::All => Ok(()),
+            Self::OfEpoch(epoch, held) => {
+                let held = held.get(&topic).and_then(|held| held.get(&partition));
+                let is_theirs = held.is_some_and(|since| since <= epoch);
+                is_theirs.then_some(()).ok_or(ErrorCode::STALE_MEMBER_EPOCH)
+            }
+        }
+    }
 }
 
 /// A way of sharing partitions that a member knows, and what it says to whoever shares them.

@@ -1,25 +1,39 @@
 //! Groups, their members and their committed offsets, as a test wants to see them.
 
 use crate::broker::Broker;
-use crate::broker::group::{Committed, Group, GroupState, Member};
+use crate::broker::group::{
+    Classic, Committed, ConsumerGroup, ConsumerMember, Group, GroupState, Member,
+};
+use crate::broker::topics::Topics;
 use crate::group::subscription::decode_assignment;
 use crate::wire::TopicPartition;
 
 /// A group at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupView {
+    /// The protocol that it goes by.
+    pub kind: GroupKind,
     /// Where it is in its life.
     pub state: GroupState,
-    /// How many rebalances it has gone through.
+    /// How many rebalances it has gone through; of the consumer protocol, its epoch.
     pub generation: i32,
     /// `consumer` for consumers; none where it never had a member.
     pub protocol_type: Option<String>,
     /// The assignor that this generation goes by.
     pub protocol: Option<String>,
-    /// The member that assigns the partitions.
+    /// The member that assigns the partitions; none of the consumer protocol.
     pub leader: Option<String>,
     /// In the order in which they came.
     pub members: Vec<MemberView>,
+}
+
+/// The protocol that a group goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// JoinGroup and SyncGroup: a member shares out.
+    Classic,
+    /// KIP-848: the coordinator does.
+    Consumer,
 }
 
 /// A member at some moment.
@@ -31,25 +45,37 @@ pub struct MemberView {
     pub instance_id: Option<String>,
     /// `client.id`.
     pub client_id: String,
-    /// What the leader has assigned to it, sorted; none where that is not in the consumers' form.
+    /// The group's generation, or the epoch that the member is in.
+    pub epoch: i32,
+    /// What was assigned to it, sorted; none where that is not in the consumers' form. In the
+    /// consumer protocol, without what it has but was told to give up.
     pub assignment: Option<Vec<TopicPartition>>,
 }
 
 impl GroupView {
-    fn new(group: &Group) -> Self {
+    fn new(group: &Group, topics: &Topics) -> Self {
+        let classic = group.classic();
+        let consumer = group.consumer();
+        let protocol = classic.and_then(Classic::protocol);
+        let protocol = protocol.or(consumer.map(|it| it.assignor().name()));
+        let classics = classic.into_iter().flat_map(Classic::members);
+        let classics = classics.map(|it| MemberView::new(it, group.generation()));
+        let consumers = consumer.into_iter().flat_map(ConsumerGroup::members);
+        let consumers = consumers.map(|it| MemberView::of_consumer(it, topics));
         Self {
+            kind: consumer.map_or(GroupKind::Classic, |_| GroupKind::Consumer),
             state: group.state(),
             generation: group.generation(),
             protocol_type: group.protocol_type().map(str::to_owned),
-            protocol: group.protocol().map(str::to_owned),
-            leader: group.leader().map(str::to_owned),
-            members: group.members().iter().map(MemberView::new).collect(),
+            protocol: protocol.map(str::to_owned),
+            leader: classic.and_then(Classic::leader).map(str::to_owned),
+            members: classics.chain(consumers).collect(),
         }
     }
 }
 
 impl MemberView {
-    fn new(member: &Member) -> Self {
+    fn new(member: &Member, epoch: i32) -> Self {
         let mut assignment = decode_assignment(member.assignment()).ok();
         if let Some(partitions) = &mut assignment {
             partitions.sort();
@@ -58,7 +84,27 @@ impl MemberView {
             id: member.id().to_owned(),
             instance_id: member.instance_id().map(str::to_owned),
             client_id: member.client_id().to_owned(),
+            epoch,
             assignment,
+        }
+    }
+
+    fn of_consumer(member: &ConsumerMember, topics: &Topics) -> Self {
+        let mut assignment = Vec::new();
+        for (id, held) in member.assigned() {
+            // A topic that is gone has no name.
+            if let Some(name) = topics.name(*id) {
+                let of_topic = held.keys().map(|it| TopicPartition::new(name.clone(), *it));
+                assignment.extend(of_topic);
+            }
+        }
+        assignment.sort();
+        Self {
+            id: member.id().to_owned(),
+            instance_id: member.instance_id().map(str::to_owned),
+            client_id: member.client_id().to_owned(),
+            epoch: member.epoch(),
+            assignment: Some(assignment),
         }
     }
 }
@@ -66,7 +112,9 @@ impl MemberView {
 impl Broker {
     /// A group as it is now; none where there is none of this name.
     pub fn group(&self, id: &str) -> Option<GroupView> {
-        self.shared.state().groups.get(id).map(GroupView::new)
+        let state = self.shared.state();
+        let group = state.groups.get(id)?;
+        Some(GroupView::new(group, &state.topics))
     }
 
     /// What a group has committed to a partition.

@@ -3,5 +3,5 @@
 mod groups;
 mod logs;
 
-pub use groups::{GroupView, MemberView};
+pub use groups::{GroupKind, GroupView, MemberView};
 pub use logs::StoredRecord;

@@ -311,7 +311,7 @@ fn who_waits_for_the_others_is_not_taken_for_lost() {
     assert!(!rig.is_waiting(waiting));
     // Its session has begun anew with that.
     rig.pass(SESSION - Duration::from_secs(1));
-    assert_eq!(rig.group().members().len(), 2);
+    assert_eq!(rig.classic().members().len(), 2);
 }
 
 #[test]
@@ -331,5 +331,5 @@ fn a_newcomers_first_join_is_not_held_for_ever() {
     }
     let refusal = rig.joins[&newcomer].clone().unwrap_err();
     assert_eq!(refusal.code, ErrorCode::UNKNOWN_MEMBER_ID);
-    assert_eq!(rig.group().members().len(), 1);
+    assert_eq!(rig.classic().members().len(), 1);
 }

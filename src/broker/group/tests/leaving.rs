@@ -23,7 +23,7 @@ fn several_leave_at_once_and_strangers_are_told_apart() {
     assert_eq!(rig.leave(&who), [Ok(()), unknown, unknown, Ok(())]);
     assert_eq!(rig.state(), GroupState::Empty);
     assert_eq!(rig.group().generation(), 2);
-    assert_eq!(rig.group().leader(), None);
+    assert_eq!(rig.classic().leader(), None);
     let nowhere = rig.groups.leave("another", &who[..1], rig.now);
     assert_eq!(nowhere, Ok(vec![unknown]));
 }

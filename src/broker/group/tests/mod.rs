@@ -53,6 +53,10 @@ impl Rig {
         self.groups.get(GROUP).unwrap()
     }
 
+    fn classic(&self) -> &Classic {
+        self.group().classic().unwrap()
+    }
+
     fn state(&self) -> GroupState {
         self.group().state()
     }
@@ -123,9 +127,11 @@ impl Rig {
     }
 
     fn may_commit(&mut self, who: &Identity, generation: i32) -> Result<(), ErrorCode> {
-        let may = self.groups.check_commit(GROUP, who, generation, self.now);
+        let may = self
+            .groups
+            .check_commit(GROUP, &committer(who, generation), self.now);
         self.settle();
-        may
+        may.map(|rights| assert_eq!(rights, Rights::All))
     }
 
     /// A stable group of so many members, the leader first.
@@ -187,6 +193,15 @@ fn static_member(id: &str, instance: &str) -> Identity {
     Identity {
         member_id: id.into(),
         instance_id: Some(instance.into()),
+    }
+}
+
+fn committer(who: &Identity, generation: i32) -> Committer {
+    Committer {
+        identity: who.clone(),
+        generation,
+        is_transactional: false,
+        version: 9,
     }
 }
 

@@ -64,6 +64,10 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn members(group: &Group) -> &[Member] {
+    group.classic().map_or(&[], Classic::members)
+}
+
 /// What has been seen of a group from outside.
 struct World {
     rig: Rig,
@@ -161,7 +165,7 @@ impl World {
         let Some(identity) = self.someone(who) else {
             return;
         };
-        let members = self.rig.groups.get(GROUP).map(Group::members);
+        let members = self.rig.groups.get(GROUP).map(members);
         let ids = members.into_iter().flatten().map(Member::id);
         let assignments = ids.map(|id| (id.into(), Bytes::copy_from_slice(id.as_bytes())));
         let request = SyncRequest {
@@ -188,7 +192,7 @@ impl World {
             .rig
             .groups
             .get(GROUP)
-            .is_none_or(|g| g.members().is_empty());
+            .is_none_or(|group| members(group).is_empty());
         if may.is_ok() && !(generation < 0 && is_empty) {
             assert!(is_member && generation_off == 0);
         }
@@ -200,7 +204,7 @@ impl World {
 
     fn is_member(&self, who: &Identity) -> bool {
         let group = self.rig.groups.get(GROUP);
-        let mut members = group.into_iter().flat_map(Group::members);
+        let mut members = group.into_iter().flat_map(members);
         members.any(|member| member.id() == &*who.member_id)
     }
 
@@ -219,7 +223,7 @@ impl World {
                 self.known.push(identity);
             }
         }
-        let Some(group) = self.rig.groups.get(GROUP) else {
+        let Some(group) = self.rig.groups.get(GROUP).and_then(Group::classic) else {
             self.generation = 0;
             return;
         };

@@ -71,7 +71,7 @@ fn a_leader_that_comes_back_is_told_that_there_is_nothing_to_assign() {
     let again = rig.joined(older);
     assert_eq!(again.leader, back.member_id);
     assert!(!again.skip_assignment && again.members.is_empty());
-    assert_eq!(rig.group().leader(), Some(&*again.member_id));
+    assert_eq!(rig.classic().leader(), Some(&*again.member_id));
     let part = rig.synced(&sync_as(&again, "one")).unwrap();
     assert_eq!(part.assignment, joined[0].member_id.as_bytes());
 }
@@ -155,6 +155,6 @@ fn an_operator_removes_a_static_member_by_its_instance() {
     let who = [static_member("", "two"), static_member("", "three")];
     let left = rig.leave(&who);
     assert_eq!(left, [Ok(()), Err(ErrorCode::UNKNOWN_MEMBER_ID)]);
-    assert_eq!(rig.group().members().len(), 1);
+    assert_eq!(rig.classic().members().len(), 1);
     assert_eq!(rig.state(), GroupState::PreparingRebalance);
 }

@@ -72,39 +72,6 @@ api! {
 }
 
 api! {
-    CONSUMER_GROUP_HEARTBEAT flexible 0;
-    request {
-        group_id: text;
-        member_id: text;
-        member_epoch: i32;
-        instance_id: text;
-        rack_id: text;
-        rebalance_timeout_ms: i32;
-        subscribed_topic_names: [text];
-        subscribed_topic_regex: text (1..);
-        server_assignor: text;
-        topic_partitions: [
-            topic_id: uuid;
-            partitions: [i32];
-        ];
-    }
-    response {
-        throttle_time_ms: i32;
-        error_code: i16;
-        error_message: text;
-        member_id: text;
-        member_epoch: i32;
-        heartbeat_interval_ms: i32;
-        assignment: (maybe {
-            topic_partitions: [
-                topic_id: uuid;
-                partitions: [i32];
-            ];
-        });
-    }
-}
-
-api! {
     LEAVE_GROUP flexible 4;
     request {
         group_id: text;

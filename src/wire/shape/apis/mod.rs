@@ -1,6 +1,7 @@
 //! The table: field by field what the messages consist of, as Kafka's protocol guide lists them.
 
 mod cluster;
+mod consumer_groups;
 mod groups;
 mod login;
 mod offsets;
@@ -19,7 +20,8 @@ pub(super) fn find(api: ApiKey) -> Option<&'static Api> {
         ApiKey::AddOffsetsToTxn => &transactions::ADD_OFFSETS_TO_TXN,
         ApiKey::AddPartitionsToTxn => &transactions::ADD_PARTITIONS_TO_TXN,
         ApiKey::ApiVersions => &cluster::API_VERSIONS,
-        ApiKey::ConsumerGroupHeartbeat => &groups::CONSUMER_GROUP_HEARTBEAT,
+        ApiKey::ConsumerGroupDescribe => &consumer_groups::CONSUMER_GROUP_DESCRIBE,
+        ApiKey::ConsumerGroupHeartbeat => &consumer_groups::CONSUMER_GROUP_HEARTBEAT,
         ApiKey::CreatePartitions => &topics::CREATE_PARTITIONS,
         ApiKey::CreateTopics => &topics::CREATE_TOPICS,
         ApiKey::DeleteGroups => &groups::DELETE_GROUPS,

@@ -14,6 +14,7 @@ macro_rules! with_every_api {
         $call::<AddOffsetsToTxnRequest>();
         $call::<AddPartitionsToTxnRequest>();
         $call::<ApiVersionsRequest>();
+        $call::<ConsumerGroupDescribeRequest>();
         $call::<ConsumerGroupHeartbeatRequest>();
         $call::<CreatePartitionsRequest>();
         $call::<CreateTopicsRequest>();
