@@ -203,6 +203,11 @@ impl Connection {
             .map_err(|error| self.unsupported(&error.to_string()))
     }
 
+    /// The level of `transaction.version` that the cluster has agreed on (KIP-890).
+    pub fn transaction_version(&self) -> i16 {
+        self.versions.transaction_version()
+    }
+
     /// True until the connection is known to be lost.
     pub fn is_open(&self) -> bool {
         let over = self

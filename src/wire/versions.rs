@@ -10,7 +10,7 @@ use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
 
 /// The versions this client speaks to every broker: API, lowest, highest.
 const SPOKEN: &[(ApiKey, i16, i16)] = &[
-    (ApiKey::Produce, 8, 11),
+    (ApiKey::Produce, 8, 12),
     (ApiKey::Fetch, 11, 13),
     (ApiKey::ListOffsets, 5, 7),
     (ApiKey::Metadata, 9, 13),
@@ -23,17 +23,28 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::SyncGroup, 4, 5),
     (ApiKey::ApiVersions, 0, 3),
     (ApiKey::CreateTopics, 5, 7),
-    (ApiKey::InitProducerId, 2, 4),
+    (ApiKey::InitProducerId, 2, 5),
 ];
 
-/// Those it speaks to brokers that have them, and does without where they don't.
-const OPTIONAL: &[(ApiKey, i16, i16)] = &[(ApiKey::ConsumerGroupHeartbeat, 0, 1)];
+/// Those it speaks to brokers that have them, and does without where they don't. TxnOffsetCommit
+/// begins where offsets can be committed as a member of a group (KIP-447, Kafka 2.5);
+/// AddPartitionsToTxn ends where brokers have it for themselves.
+const OPTIONAL: &[(ApiKey, i16, i16)] = &[
+    (ApiKey::ConsumerGroupHeartbeat, 0, 1),
+    (ApiKey::AddPartitionsToTxn, 1, 3),
+    (ApiKey::AddOffsetsToTxn, 1, 4),
+    (ApiKey::TxnOffsetCommit, 3, 5),
+    (ApiKey::EndTxn, 1, 5),
+];
 
 /// Those it speaks where a login is asked for.
 const LOGIN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::SaslHandshake, 1, 1),
     (ApiKey::SaslAuthenticate, 1, 2),
 ];
+
+/// The feature whose level says how transactions are spoken (KIP-890).
+const TRANSACTION_VERSION: &str = "transaction.version";
 
 /// The version of ApiVersions that is asked first. It is asked before anything is known of the
 /// broker; one that does not know it answers in version 0 (KIP-511).
@@ -43,6 +54,7 @@ pub const FIRST_API_VERSIONS: i16 = 3;
 #[derive(Clone, Debug, Default)]
 pub struct ApiVersions {
     ranges: HashMap<i16, (i16, i16)>,
+    transaction_version: i16,
 }
 
 /// There is no version of an API that both sides speak.
@@ -89,7 +101,20 @@ impl ApiVersions {
             .iter()
             .map(|api| (api.api_key, (api.min_version, api.max_version)))
             .collect();
-        Self { ranges }
+        // An epoch below 0: the broker does not know what the cluster has agreed on.
+        let mut features = response.finalized_features.iter();
+        let found = features
+            .find(|it| *it.name == *TRANSACTION_VERSION && response.finalized_features_epoch >= 0);
+        Self {
+            ranges,
+            transaction_version: found.map_or(0, |feature| feature.max_version_level),
+        }
+    }
+
+    /// The level of `transaction.version` that the cluster has agreed on (KIP-584): from 2 on, a
+    /// transaction's partitions need not be announced, and its end brings the next epoch (KIP-890).
+    pub fn transaction_version(&self) -> i16 {
+        self.transaction_version
     }
 
     /// The highest version of an API that both sides speak.
@@ -122,7 +147,8 @@ impl ApiVersions {
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::api_versions_response::ApiVersion;
+    use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey};
+    use kafka_protocol::protocol::StrBytes;
 
     use super::*;
     use crate::wire::shape::{self, Refused};
@@ -163,6 +189,22 @@ mod tests {
         assert!(told(ApiKey::Produce).contains("newer than this client"));
         assert!(told(ApiKey::Metadata).contains("does not have it"));
         assert!(versions.check().is_err());
+    }
+
+    #[test]
+    fn the_transaction_version_is_what_the_cluster_has_agreed_on() {
+        let told = |name: &str, epoch| {
+            let feature = FinalizedFeatureKey::default()
+                .with_name(StrBytes::from_string(name.to_owned()))
+                .with_max_version_level(2);
+            let response = ApiVersionsResponse::default()
+                .with_finalized_features_epoch(epoch)
+                .with_finalized_features(vec![feature]);
+            ApiVersions::from_response(&response).transaction_version()
+        };
+        assert_eq!(told("transaction.version", 7), 2);
+        assert_eq!(told("transaction.version", -1), 0);
+        assert_eq!(told("group.version", 7), 0);
     }
 
     #[test]

@@ -35,6 +35,8 @@ const COORDINATOR: Actions = 1 << 2;
 const REJOIN: Actions = 1 << 3;
 /// No attempt of this client as it is can succeed.
 const FATAL: Actions = 1 << 4;
+/// The transaction can't be committed any more; once it is aborted, the next one may succeed.
+const ABORT: Actions = 1 << 5;
 
 struct Row {
     code: i16,
@@ -95,6 +97,12 @@ impl ErrorCode {
     /// settings, or another client has taken its place.
     pub fn is_fatal(self) -> bool {
         self.asks_for(FATAL)
+    }
+
+    /// True where the transaction that was asked about can only be aborted, and the next one may
+    /// succeed. What is neither this nor retriable ends a transactional producer.
+    pub fn aborts_transaction(self) -> bool {
+        self.asks_for(ABORT)
     }
 
     fn asks_for(self, action: Actions) -> bool {

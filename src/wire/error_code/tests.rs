@@ -80,6 +80,35 @@ fn actions_of_the_codes_a_consumer_meets_most() {
 }
 
 #[test]
+fn what_aborts_a_transaction_is_no_reason_to_ask_again_nor_to_end_the_producer() {
+    for code in every_code().filter(|code| code.aborts_transaction()) {
+        assert!(!code.is_retriable(), "{code}");
+    }
+    for code in [
+        ErrorCode::TRANSACTION_ABORTABLE,
+        ErrorCode::ILLEGAL_GENERATION,
+        ErrorCode::UNKNOWN_MEMBER_ID,
+        ErrorCode::FENCED_MEMBER_EPOCH,
+        ErrorCode::STALE_MEMBER_EPOCH,
+        ErrorCode::FENCED_INSTANCE_ID,
+        ErrorCode::GROUP_AUTHORIZATION_FAILED,
+        ErrorCode::INVALID_PRODUCER_EPOCH,
+    ] {
+        assert!(code.aborts_transaction(), "{code}");
+    }
+    for code in [
+        ErrorCode::PRODUCER_FENCED,
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+        ErrorCode::INVALID_TRANSACTION_TIMEOUT,
+        ErrorCode::UNSUPPORTED_VERSION,
+        ErrorCode(12_345),
+    ] {
+        assert!(!code.aborts_transaction(), "{code}");
+    }
+}
+
+#[test]
 fn zero_alone_is_ok() {
     assert_eq!(ErrorCode(0).ok(), Ok(()));
     for code in every_code().filter(|code| code.0 != 0) {
