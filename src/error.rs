@@ -120,9 +120,16 @@ impl Error {
         self
     }
 
-    /// True where a record that was sent may have been written all the same.
+    /// True where what was asked may have been done all the same: a record may have been written,
+    /// a transaction may have been committed.
     pub fn is_in_doubt(&self) -> bool {
         self.0.in_doubt
+    }
+
+    /// True where another producer with the same `transactional.id` has taken over, or the
+    /// coordinator has ended a transaction that was open for too long: this producer is at its end.
+    pub fn is_fenced(&self) -> bool {
+        self.0.code == Some(ErrorCode::PRODUCER_FENCED)
     }
 
     /// True where the same call may succeed later without anyone's help.

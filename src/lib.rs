@@ -16,7 +16,7 @@
 //! | [`tokens`] | S | where access tokens come from |
 //! | [`consumer`] | P, S | positions, fetch sessions; the public [`Consumer`] |
 //! | [`group`] | P, S | group membership and assignors |
-//! | [`producer`] | P, S | batching, sequence numbers, partitioner; the public [`Producer`] |
+//! | [`producer`] | P, S | batching, sequence numbers, transactions; the public [`Producer`] and [`TransactionalProducer`](producer::TransactionalProducer) |
 //! | [`cluster`] | P, S | metadata snapshot, coordinators, the broker pool; [`Client`] and [`Admin`] |
 //! | [`net`] | P, S | request pipeline; one task owns one socket |
 //! | [`tls`] | S | whom to trust, who we are: for brokers and for HTTP |

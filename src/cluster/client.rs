@@ -18,6 +18,10 @@ use crate::wire::names::text;
 use crate::{Error, ErrorKind};
 use refresher::{Attempts, Refresher, Shared};
 
+/// What coordinators are found for, as FindCoordinator has it.
+const OF_GROUPS: i8 = 0;
+const OF_TRANSACTIONS: i8 = 1;
+
 /// A client of one Kafka cluster: the way to everything else.
 ///
 /// Clones are the same client. Its background task, which refreshes metadata on request and by
@@ -217,20 +221,52 @@ impl Client {
     ///
     /// When dropped, nothing is left behind.
     pub async fn find_coordinator(&self, group: &str, deadline: Instant) -> Result<i32, Error> {
-        let key = text(group);
-        let request = FindCoordinatorRequest::default()
-            .with_key(key)
-            .with_key_type(0);
-        let answer = ask_any(self.control(), &request, deadline).await?;
-        let code = ErrorCode(answer.error_code);
-        code.ok().map_err(|code| {
+        let found = self.coordinator(OF_GROUPS, group, deadline).await?;
+        found.map_err(|code| {
             Error::broker(code, format!("finding the coordinator of group {group}"))
-        })?;
+        })
+    }
+
+    /// Finds the coordinator of a transactional id, in the same way.
+    ///
+    /// # Errors
+    ///
+    /// The broker's code (`COORDINATOR_NOT_AVAILABLE` while a new cluster makes its transactions
+    /// topic, `TRANSACTIONAL_ID_AUTHORIZATION_FAILED`), or why no broker answered.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing is left behind.
+    pub async fn find_transaction_coordinator(
+        &self,
+        transactional_id: &str,
+        deadline: Instant,
+    ) -> Result<i32, Error> {
+        let found = self.coordinator(OF_TRANSACTIONS, transactional_id, deadline);
+        found.await?.map_err(|code| {
+            let doing = format!("finding the coordinator of transactional id {transactional_id}");
+            Error::broker(code, doing)
+        })
+    }
+
+    async fn coordinator(
+        &self,
+        key_type: i8,
+        key: &str,
+        deadline: Instant,
+    ) -> Result<Result<i32, ErrorCode>, Error> {
+        let request = FindCoordinatorRequest::default()
+            .with_key(text(key))
+            .with_key_type(key_type);
+        let answer = ask_any(self.control(), &request, deadline).await?;
+        if let Err(code) = ErrorCode(answer.error_code).ok() {
+            return Ok(Err(code));
+        }
         let known = self.metadata().brokers().contains_key(&answer.node_id.0);
         if !known {
             self.refresh(deadline).await?;
         }
-        Ok(answer.node_id.0)
+        Ok(Ok(answer.node_id.0))
     }
 
     /// Opens a channel: connections that are shared with nothing else.

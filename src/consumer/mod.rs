@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use config::{ConsumerConfig, OffsetReset};
 pub use records::FetchedRecords;
 
-pub use crate::group::CommitOffset;
+pub use crate::group::{CommitOffset, GroupOffsets};
 pub use crate::wire::IsolationLevel;
 
 use crate::cluster::Client;
@@ -184,6 +184,33 @@ impl Consumer {
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Commit(offsets, reply);
+        let sent = self.commands.send((self.seen, command));
+        async move {
+            sent.map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        }
+    }
+
+    /// Marks offsets as this member's, for a producer to commit them with its transaction
+    /// ([`Transaction::commit_offsets`](crate::producer::Transaction::commit_offsets), KIP-447).
+    /// They are refused where [`Consumer::commit`] would be; and later, by the coordinator, where
+    /// the member has lost its place meanwhile. The consumer doesn't learn of the commit: before
+    /// [`Consumer::revoked`] the transaction is to be ended.
+    ///
+    /// # Errors
+    ///
+    /// `ILLEGAL_GENERATION` where the partitions are another member's or have begun anew,
+    /// [`ErrorKind::Timeout`] where the group was rebalancing for all of `request.timeout.ms`.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing has happened.
+    pub fn stamped(
+        &self,
+        offsets: Vec<CommitOffset>,
+    ) -> impl Future<Output = Result<GroupOffsets, Error>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Stamp(offsets, reply);
         let sent = self.commands.send((self.seen, command));
         async move {
             sent.map_err(|_| closed())?;

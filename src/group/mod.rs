@@ -14,7 +14,10 @@ pub mod subscription;
 
 pub use assignor::Assignor;
 
+use std::sync::Arc;
+
 use crate::wire::TopicPartition;
+use membership::CommitStamp;
 
 /// An offset to commit: the next one to be read, and a text to keep beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,4 +44,14 @@ impl CommitOffset {
             metadata: String::new(),
         }
     }
+}
+
+/// Offsets that a member of a group may commit, with what proves that it is one: to be committed
+/// with a producer's transaction, and refused where the member has lost its place meanwhile
+/// (KIP-447). [`Consumer::stamped`](crate::consumer::Consumer::stamped) makes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOffsets {
+    pub(crate) group: Arc<str>,
+    pub(crate) stamp: CommitStamp,
+    pub(crate) offsets: Vec<CommitOffset>,
 }

@@ -1,27 +1,26 @@
 //! The producer's task: does what the machine asks for.
 
-mod produce;
+pub(super) mod carrier;
+pub(super) mod produce;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::{now, sleep_until};
-use crate::cluster::{Channel, Client, Metadata, Node};
+use crate::cluster::{Client, Node};
 use crate::producer::{
-    Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, ProducerMachine,
-    RequestFailure, RequestId, SendRefused, StickyPartitioner, partition_for_key,
+    Acked, Effect, ProduceFailure, ProducerConfig, ProducerMachine, SendRefused,
 };
 use crate::wire::batch::RecordBody;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
-use produce::{Encoding, produce};
+use carrier::Carrier;
 
 /// What the application asks of the driver.
 pub(super) enum Command {
@@ -30,6 +29,7 @@ pub(super) enum Command {
 }
 
 /// A record to be sent.
+#[derive(Debug)]
 pub(super) struct Send {
     pub(super) topic: Arc<str>,
     pub(super) partition: Option<i32>,
@@ -39,30 +39,13 @@ pub(super) struct Send {
     pub(super) reply: oneshot::Sender<Result<Acked, Error>>,
 }
 
-/// An answer to one of the machine's effects.
-enum Done {
-    ProducerId(Result<(i64, i16), ProduceFailure>),
-    Produced(RequestId, Result<Vec<PartitionAnswer>, RequestFailure>),
-    Refreshed(Result<Arc<Metadata>, Error>),
-}
-
 pub(super) struct Driver {
     client: Client,
-    encoding: Encoding,
     machine: ProducerMachine,
-    sticky: StickyPartitioner,
+    carrier: Carrier,
     commands: mpsc::Receiver<Command>,
-    metadata: watch::Receiver<Arc<Metadata>>,
-    channel: Channel,
-    under_way: FuturesUnordered<BoxFuture<'static, Done>>,
-    /// By the records' numbers, in the order in which they were taken in.
-    replies: BTreeMap<u64, oneshot::Sender<Result<Acked, Error>>>,
-    last_token: u64,
-    refreshing: bool,
-    /// A record for which the buffer has no room yet; no other is taken before it.
-    waiting: Option<Send>,
-    /// Each with the number of the last record that it waits for.
-    flushing: Vec<(u64, oneshot::Sender<()>)>,
+    /// The questions for a producer id.
+    asking: FuturesUnordered<BoxFuture<'static, Result<(i64, i16), ProduceFailure>>>,
 }
 
 impl Driver {
@@ -72,22 +55,11 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         Self {
-            encoding: Encoding {
-                codec: config.compression,
-                gzip_level: config.gzip_level,
-            },
-            sticky: StickyPartitioner::new(config.batch_bytes, fastrand::u64(..)),
+            carrier: Carrier::new(client.clone(), &config),
             machine: ProducerMachine::new(config, fastrand::u64(..), now()),
-            metadata: client.watch_metadata(),
-            channel: client.channel(),
             client,
             commands,
-            under_way: FuturesUnordered::new(),
-            replies: BTreeMap::new(),
-            last_token: 0,
-            refreshing: false,
-            waiting: None,
-            flushing: Vec::new(),
+            asking: FuturesUnordered::new(),
         }
     }
 
@@ -96,20 +68,21 @@ impl Driver {
         let mut open = true;
         loop {
             self.carry_out_effects();
-            if !open && self.machine.buffered_bytes() == 0 && self.waiting.is_none() {
+            let full = self.carrier.is_full();
+            if !open && self.machine.buffered_bytes() == 0 && !full {
                 return;
             }
             let timeout = self.machine.poll_timeout().map(Instant::from_std);
             tokio::select! {
-                command = self.commands.recv(), if open && self.waiting.is_none() => match command {
+                command = self.commands.recv(), if open && !full => match command {
                     Some(command) => self.handle_command(command),
                     None => {
                         open = false;
                         self.machine.handle_close(now());
                     }
                 },
-                Some(done) = self.under_way.next() => self.handle_done(done),
-                Ok(()) = self.metadata.changed() => self.handle_metadata(),
+                Some(answer) = self.asking.next() => self.machine.handle_producer_id(answer, now()),
+                carried = self.carrier.next() => self.carrier.handle(&mut self.machine, carried),
                 () = sleep_until(timeout) => self.machine.handle_timeout(now()),
             }
         }
@@ -117,44 +90,10 @@ impl Driver {
 
     fn handle_command(&mut self, command: Command) {
         match command {
-            Command::Send(send) => self.send(send),
+            Command::Send(send) => self.carrier.send(&mut self.machine, send),
             Command::Flush(reply) => {
                 self.machine.handle_flush(now());
-                self.flushing.push((self.last_token, reply));
-            }
-        }
-    }
-
-    fn send(&mut self, send: Send) {
-        let index = send.partition.unwrap_or_else(|| match send.body.key() {
-            Some(key) => partition_for_key(key, send.partitions),
-            None => {
-                let bytes = send.body.encoded_len();
-                self.sticky.partition(&send.topic, send.partitions, bytes)
-            }
-        });
-        let tp = TopicPartition::new(send.topic.clone(), index);
-        let leader = self.metadata.borrow().leader(&tp);
-        self.machine.handle_leader(&tp, leader, now());
-        self.last_token += 1;
-        let token = self.last_token;
-        let body = send.body.clone();
-        match self
-            .machine
-            .handle_send(&tp, body, send.timestamp_ms, token, now())
-        {
-            Ok(()) => {
-                self.replies.insert(token, send.reply);
-            }
-            Err(SendRefused::BufferFull) => {
-                // The partition is settled: a second choice would leave gaps in the sticky one.
-                self.waiting = Some(Send {
-                    partition: Some(index),
-                    ..send
-                });
-            }
-            Err(refused) => {
-                let _ = send.reply.send(Err(refusal(&refused, &tp)));
+                self.carrier.flush(reply);
             }
         }
     }
@@ -162,63 +101,22 @@ impl Driver {
     fn carry_out_effects(&mut self) {
         loop {
             while let Some(effect) = self.machine.poll_effect() {
-                self.carry_out(effect);
+                match effect {
+                    Effect::InitProducerId => self.ask_producer_id(),
+                    effect => self.carrier.carry_out(effect),
+                }
             }
-            // Room may have been made for the record that waits.
-            let waiting = self.waiting.take();
-            let Some(waiting) = waiting else { break };
-            self.send(waiting);
-            if self.waiting.is_some() {
+            if !self.carrier.send_waiting(&mut self.machine) {
                 break;
             }
         }
-        self.answer_flushes();
-    }
-
-    /// A flush waits for what was sent before it, and not for what others send all the time.
-    fn answer_flushes(&mut self) {
-        let oldest = self.replies.keys().next().copied();
-        let done = |last: u64| oldest.is_none_or(|oldest| oldest > last);
-        for (_, reply) in self.flushing.extract_if(.., |(last, _)| done(*last)) {
-            let _ = reply.send(());
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        match effect {
-            Effect::InitProducerId => self.ask_producer_id(),
-            Effect::Produce {
-                request,
-                node,
-                batches,
-            } => self.produce(request, node, batches),
-            Effect::RefreshMetadata => self.refresh_metadata(),
-            Effect::Done { token, result } => {
-                let Some(reply) = self.replies.remove(&token) else {
-                    return;
-                };
-                let _ = reply.send(result.map_err(|failure| failed(&failure)));
-            }
-        }
-    }
-
-    /// The machine has to hear of fresh metadata even where it is what was known before: the
-    /// leader that it took for lost may be the one that it still has to send to.
-    fn refresh_metadata(&mut self) {
-        if std::mem::replace(&mut self.refreshing, true) {
-            return;
-        }
-        let client = self.client.clone();
-        self.under_way.push(Box::pin(async move {
-            let deadline = Instant::now() + client.config().request_timeout;
-            Done::Refreshed(client.refresh(deadline).await)
-        }));
+        self.carrier.answer_flushes();
     }
 
     fn ask_producer_id(&mut self) {
         let channel = self.client.control().clone();
         let timeout = self.client.config().request_timeout;
-        self.under_way.push(Box::pin(async move {
+        self.asking.push(Box::pin(async move {
             let request = InitProducerIdRequest::default()
                 .with_transactional_id(None)
                 .with_transaction_timeout_ms(i32::MAX)
@@ -227,43 +125,14 @@ impl Driver {
             let answer = channel
                 .call(Node::Any, &request, Instant::now() + timeout)
                 .await;
-            Done::ProducerId(match answer {
+            match answer {
                 Ok(answer) => match ErrorCode(answer.error_code).ok() {
                     Ok(()) => Ok((answer.producer_id.0, answer.producer_epoch)),
                     Err(code) => Err(no_producer_id(Some(code), &code)),
                 },
                 Err(error) => Err(no_producer_id(None, &error)),
-            })
-        }));
-    }
-
-    fn produce(&mut self, request: RequestId, node: i32, batches: Vec<BatchOut>) {
-        let channel = self.channel.clone();
-        let (encoding, timeout) = (self.encoding, self.client.config().request_timeout);
-        self.under_way.push(Box::pin(async move {
-            let answer = produce(&channel, node, batches, encoding, timeout).await;
-            Done::Produced(request, answer)
-        }));
-    }
-
-    fn handle_done(&mut self, done: Done) {
-        match done {
-            Done::ProducerId(answer) => self.machine.handle_producer_id(answer, now()),
-            Done::Produced(request, answer) => {
-                self.machine.handle_produce_response(request, answer, now());
             }
-            Done::Refreshed(outcome) => {
-                self.refreshing = false;
-                if outcome.is_ok() {
-                    self.handle_metadata();
-                }
-            }
-        }
-    }
-
-    fn handle_metadata(&mut self) {
-        let metadata = self.metadata.borrow_and_update().clone();
-        self.machine.handle_leaders(|tp| metadata.leader(tp), now());
+        }));
     }
 }
 
@@ -273,13 +142,21 @@ fn no_producer_id(code: Option<ErrorCode>, why: &dyn std::fmt::Display) -> Produ
         code,
         message,
         in_doubt: false,
+        given_up: false,
     }
 }
 
+/// A failure as the application is told of it.
 fn failed(failure: &ProduceFailure) -> Error {
-    let text = failure.to_string();
+    error_of(failure, failure.to_string())
+}
+
+/// The same in other words.
+pub(super) fn error_of(failure: &ProduceFailure, text: String) -> Error {
     match failure.code {
+        Some(ErrorCode::UNSUPPORTED_VERSION) => Error::new(ErrorKind::Unsupported, text),
         Some(code) => Error::coded(code, text),
+        None if failure.given_up => Error::new(ErrorKind::Closed, text),
         None => Error::new(ErrorKind::Timeout, text),
     }
     .with_doubt(failure.in_doubt)

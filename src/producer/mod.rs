@@ -1,4 +1,4 @@
-//! The idempotent producer (KIP-98, KIP-360): batching, sequence numbers, partitioner.
+//! The producers (KIP-98, KIP-360): the idempotent one, and the one that sends in transactions.
 //!
 //! | module | | what it holds |
 //! |---|---|---|
@@ -7,12 +7,14 @@
 //! | [`sequence`] | P | a partition's place in the producer's numbering |
 //! | [`backoff`] | P | how long to wait before trying again |
 //! | `driver` | S | the task that does what the machine asks for |
+//! | [`transaction`] | P, S | transactions: states and protocols, and the same for them |
 
 pub mod backoff;
 mod driver;
 pub mod machine;
 pub mod partitioner;
 pub mod sequence;
+pub mod transaction;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ pub use machine::{
     QueuedRecord, RequestFailure, RequestId, SendRefused,
 };
 pub use partitioner::{StickyPartitioner, partition_for_key};
+pub use transaction::{Transaction, TransactionalConfig, TransactionalProducer};
 
 use crate::clock::wall_clock_ms;
 use crate::cluster::Client;
@@ -116,19 +119,10 @@ impl Producer {
     ///
     /// When dropped, the record was not sent.
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
-        let partitions = self.partitions(&record).await?;
-        let (reply, delivery) = oneshot::channel();
-        let send = Send {
-            topic: record.topic,
-            partition: record.partition,
-            partitions,
-            body: record.body,
-            timestamp_ms: record.timestamp_ms.unwrap_or_else(wall_clock_ms),
-            reply,
-        };
+        let (send, delivery) = addressed(&self.client, record).await?;
         let sent = self.commands.send(Command::Send(send)).await;
         sent.map_err(|_| closed())?;
-        Ok(Delivery(delivery))
+        Ok(delivery)
     }
 
     /// Waits until everything that was sent before has ended.
@@ -148,29 +142,42 @@ impl Producer {
             .map_err(|_| closed())?;
         done.await.map_err(|_| closed())
     }
+}
 
-    /// How many partitions the record's topic has; one more look where it asks for a later one.
-    async fn partitions(&self, record: &ProducerRecord) -> Result<i32, Error> {
-        let wanted = record.partition.unwrap_or(0);
-        let known = self.client.metadata().partition_count(&record.topic);
-        if let Some(count) = known.filter(|count| (0..*count).contains(&wanted)) {
-            return Ok(count);
-        }
-        let deadline = Instant::now() + self.client.config().request_timeout;
-        if known.is_some() {
-            self.client.refresh(deadline).await?;
-        }
-        let metadata = self.client.topics(&[&*record.topic], deadline).await?;
-        let count = metadata.partition_count(&record.topic).unwrap_or(0);
-        if (0..count).contains(&wanted) {
-            return Ok(count);
-        }
-        let text = format!(
-            "topic {} has {count} partitions and none {wanted}",
-            record.topic
-        );
-        Err(Error::new(ErrorKind::Usage, text))
+/// A record as the producer's task takes it, and what tells how it ends.
+async fn addressed(client: &Client, record: ProducerRecord) -> Result<(Send, Delivery), Error> {
+    let partitions = partitions(client, &record).await?;
+    let (reply, delivery) = oneshot::channel();
+    let send = Send {
+        topic: record.topic,
+        partition: record.partition,
+        partitions,
+        body: record.body,
+        timestamp_ms: record.timestamp_ms.unwrap_or_else(wall_clock_ms),
+        reply,
+    };
+    Ok((send, Delivery(delivery)))
+}
+
+/// How many partitions the record's topic has; one more look where it asks for a later one.
+async fn partitions(client: &Client, record: &ProducerRecord) -> Result<i32, Error> {
+    let wanted = record.partition.unwrap_or(0);
+    let known = client.metadata().partition_count(&record.topic);
+    if let Some(count) = known.filter(|count| (0..*count).contains(&wanted)) {
+        return Ok(count);
     }
+    let deadline = Instant::now() + client.config().request_timeout;
+    if known.is_some() {
+        client.refresh(deadline).await?;
+    }
+    let metadata = client.topics(&[&*record.topic], deadline).await?;
+    let count = metadata.partition_count(&record.topic).unwrap_or(0);
+    if (0..count).contains(&wanted) {
+        return Ok(count);
+    }
+    let topic = &record.topic;
+    let text = format!("topic {topic} has {count} partitions and none {wanted}");
+    Err(Error::new(ErrorKind::Usage, text))
 }
 
 impl Future for Delivery {

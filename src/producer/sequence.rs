@@ -24,6 +24,11 @@ impl Sequence {
         self.id
     }
 
+    /// True where both are of the same id and epoch.
+    pub fn is_of(self, other: Self) -> bool {
+        (self.id, self.epoch) == (other.id, other.epoch)
+    }
+
     /// What the next batch is marked with.
     pub fn stamp(self) -> ProducerStamp {
         ProducerStamp {

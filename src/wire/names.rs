@@ -1,6 +1,6 @@
 //! Names as the message crate wants them.
 
-use kafka_protocol::messages::{GroupId, TopicName};
+use kafka_protocol::messages::{GroupId, TopicName, TransactionalId};
 use kafka_protocol::protocol::StrBytes;
 
 /// A text.
@@ -16,4 +16,9 @@ pub(crate) fn topic_name(topic: &str) -> TopicName {
 /// A group's name.
 pub(crate) fn group_id(group: &str) -> GroupId {
     GroupId(text(group))
+}
+
+/// A transactional producer's name.
+pub(crate) fn transactional_id(id: &str) -> TransactionalId {
+    TransactionalId(text(id))
 }

@@ -30,6 +30,7 @@ mod stopping;
 mod support;
 mod takeover;
 mod topics;
+mod transactions;
 mod verifiable;
 
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         takeover::TESTS,
         faults::TESTS,
         topics::TESTS,
+        transactions::TESTS,
         fetching::TESTS,
         peers::TESTS,
         clients::TESTS,

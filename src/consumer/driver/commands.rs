@@ -4,13 +4,17 @@ use tokio::sync::oneshot;
 
 use super::Driver;
 use crate::Error;
-use crate::consumer::CommitOffset;
+use crate::consumer::{CommitOffset, GroupOffsets};
 use crate::wire::{ErrorCode, TopicPartition};
 
 /// What the application asks of the driver.
 #[derive(Debug)]
 pub(in crate::consumer) enum Command {
     Commit(Vec<CommitOffset>, oneshot::Sender<Result<(), Error>>),
+    Stamp(
+        Vec<CommitOffset>,
+        oneshot::Sender<Result<GroupOffsets, Error>>,
+    ),
     Revoked(Vec<TopicPartition>),
     Pause(Vec<TopicPartition>),
     Resume(Vec<TopicPartition>),
@@ -23,6 +27,7 @@ impl Driver {
     pub(super) fn handle_command(&mut self, seen: u64, command: Command) {
         match command {
             Command::Commit(offsets, reply) => self.commit(seen, offsets, reply),
+            Command::Stamp(offsets, reply) => self.stamp(seen, offsets, reply),
             Command::Revoked(partitions) => self.group.revoked(&partitions),
             Command::Pause(partitions) => self.positions.pause(&self.told.known(partitions, seen)),
             Command::Resume(partitions) => {
@@ -39,22 +44,49 @@ impl Driver {
     fn commit(
         &mut self,
         seen: u64,
-        mut offsets: Vec<CommitOffset>,
+        offsets: Vec<CommitOffset>,
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
+        match self.known_offsets(seen, offsets) {
+            Ok(offsets) => self.group.commit(offsets, reply),
+            Err(refused) => {
+                let _ = reply.send(Err(refused));
+            }
+        }
+    }
+
+    fn stamp(
+        &mut self,
+        seen: u64,
+        offsets: Vec<CommitOffset>,
+        reply: oneshot::Sender<Result<GroupOffsets, Error>>,
+    ) {
+        match self.known_offsets(seen, offsets) {
+            Ok(offsets) => self.group.stamp(offsets, reply),
+            Err(refused) => {
+                let _ = reply.send(Err(refused));
+            }
+        }
+    }
+
+    /// The offsets with their leader epochs, where the application knew of the present lives of
+    /// their partitions.
+    fn known_offsets(
+        &self,
+        seen: u64,
+        mut offsets: Vec<CommitOffset>,
+    ) -> Result<Vec<CommitOffset>, Error> {
         let mut partitions = offsets.iter().map(|offset| &offset.partition);
         if let Some(tp) = partitions.find(|tp| !self.told.is_known(tp, seen)) {
             let doing = format!("committing an offset of {tp} as it was");
-            let refused = Error::broker(ErrorCode::ILLEGAL_GENERATION, doing);
-            let _ = reply.send(Err(refused));
-        } else {
-            for offset in &mut offsets {
-                let (tp, next) = (&offset.partition, offset.next_offset);
-                let known = self.positions.epoch_before(tp, next);
-                offset.leader_epoch = offset.leader_epoch.or(known);
-            }
-            self.group.commit(offsets, reply);
+            return Err(Error::broker(ErrorCode::ILLEGAL_GENERATION, doing));
         }
+        for offset in &mut offsets {
+            let (tp, next) = (&offset.partition, offset.next_offset);
+            let known = self.positions.epoch_before(tp, next);
+            offset.leader_epoch = offset.leader_epoch.or(known);
+        }
+        Ok(offsets)
     }
 
     /// The application takes no more events: it has closed or dropped its handle, and what it

@@ -1,21 +1,41 @@
 //! Commits: one at a time, oldest first, so that they arrive in order.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Answer, GroupDriver, now};
 use crate::cluster::pool::jittered_backoff;
-use crate::group::CommitOffset;
 use crate::group::membership::{CommitStamp, RequestError};
+use crate::group::{CommitOffset, GroupOffsets};
 use crate::wire::ErrorCode;
 use crate::{Error, ErrorKind};
 
 /// Commits that may wait for the coordinator; more are refused.
 const MAX_COMMITS: usize = 1024;
+
+/// What becomes of offsets once the membership allows it.
+enum Purpose {
+    Commit(oneshot::Sender<Result<(), Error>>),
+    /// A producer commits them with its transaction, as this member (KIP-447).
+    Stamp(oneshot::Sender<Result<GroupOffsets, Error>>),
+}
+
+impl Purpose {
+    fn refuse(self, error: Error) {
+        // Whoever asked may have stopped waiting.
+        let _ = match self {
+            Self::Commit(reply) => reply.send(Err(error)).is_ok(),
+            Self::Stamp(reply) => reply.send(Err(error)).is_ok(),
+        };
+    }
+}
+
 /// A commit on its way.
 pub(super) struct Commit {
     offsets: Vec<CommitOffset>,
-    reply: oneshot::Sender<Result<(), Error>>,
+    purpose: Purpose,
     deadline: Instant,
     not_before: Instant,
     failures: u32,
@@ -40,16 +60,29 @@ impl GroupDriver {
         offsets: Vec<CommitOffset>,
         reply: oneshot::Sender<Result<(), Error>>,
     ) {
+        self.push_commit(offsets, Purpose::Commit(reply));
+    }
+
+    /// Marks offsets as this member's, where it could commit them and as soon as it could.
+    pub(crate) fn stamp(
+        &mut self,
+        offsets: Vec<CommitOffset>,
+        reply: oneshot::Sender<Result<GroupOffsets, Error>>,
+    ) {
+        self.push_commit(offsets, Purpose::Stamp(reply));
+    }
+
+    fn push_commit(&mut self, offsets: Vec<CommitOffset>, purpose: Purpose) {
         if self.commits.len() >= MAX_COMMITS {
             let text = format!("{}: {MAX_COMMITS} wait already", self.committing_what());
-            let _ = reply.send(Err(Error::new(ErrorKind::Usage, text)));
+            purpose.refuse(Error::new(ErrorKind::Usage, text));
             return;
         }
         let now = Instant::now();
         let deadline = now + self.client.config().request_timeout;
         let commit = Commit {
             offsets,
-            reply,
+            purpose,
             deadline,
             not_before: now,
             failures: 0,
@@ -66,12 +99,12 @@ impl GroupDriver {
         {
             let now = Instant::now();
             if let Some(error) = self.refusal(&commit, now) {
-                let _ = commit.reply.send(Err(error));
+                commit.purpose.refuse(error);
                 continue;
             }
             let stamp = self.machine.commit_stamp();
             match stamp.filter(|_| commit.not_before <= now) {
-                Some(stamp) => self.send_commit(commit, stamp),
+                Some(stamp) => self.carry_out_commit(commit, stamp),
                 None => return self.commits.push_front(commit),
             }
         }
@@ -95,6 +128,19 @@ impl GroupDriver {
         Some(Error::new(ErrorKind::Timeout, text))
     }
 
+    fn carry_out_commit(&mut self, commit: Box<Commit>, stamp: CommitStamp) {
+        match commit.purpose {
+            Purpose::Commit(_) => self.send_commit(commit, stamp),
+            Purpose::Stamp(reply) => {
+                let _ = reply.send(Ok(GroupOffsets {
+                    group: Arc::from(self.group.as_str()),
+                    stamp,
+                    offsets: commit.offsets,
+                }));
+            }
+        }
+    }
+
     fn send_commit(&mut self, commit: Box<Commit>, stamp: CommitStamp) {
         self.committing = true;
         let requests = self.requests(&self.control);
@@ -113,16 +159,17 @@ impl GroupDriver {
     ) {
         self.committing = false;
         let Err(error) = answer else {
-            let _ = commit.reply.send(Ok(()));
+            if let Purpose::Commit(reply) = commit.purpose {
+                let _ = reply.send(Ok(()));
+            }
             return;
         };
         tracing::debug!(group = %self.group, ?error, "commit failed");
         self.machine.handle_commit_error(stamp, &error, now());
         match error {
             RequestError::Code(code) if !may_pass(code) => {
-                let _ = commit
-                    .reply
-                    .send(Err(Error::broker(code, self.committing_what())));
+                let error = Error::broker(code, self.committing_what());
+                commit.purpose.refuse(error);
             }
             _ => {
                 commit.failures = commit.failures.saturating_add(1);

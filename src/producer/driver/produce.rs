@@ -10,21 +10,51 @@ use tokio::time::Instant;
 
 use crate::ErrorKind;
 use crate::cluster::{Channel, Node};
-use crate::producer::{BatchOut, PartitionAnswer, RequestFailure};
+use crate::producer::{BatchOut, PartitionAnswer, ProducerConfig, RequestFailure};
 use crate::wire::batch::{BatchBuilder, BatchError};
 use crate::wire::compression::{Compression, GzipLevel};
-use crate::wire::names::topic_name;
+use crate::wire::names::{topic_name, transactional_id};
 use crate::wire::{ErrorCode, TopicPartition};
 
 /// Requests from this size on are compressed on the blocking pool, so that neither heartbeats nor
 /// other requests wait for them.
 const LONG_COMPRESSION_BYTES: usize = 128 << 10;
 
+/// The last version of Produce in which the broker takes no partition into a transaction by itself
+/// (KIP-890).
+const LAST_ANNOUNCED: i16 = 11;
+
 /// How batches become bytes. A batch that is sent again becomes the same ones.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Encoding {
-    pub(super) codec: Compression,
-    pub(super) gzip_level: GzipLevel,
+#[derive(Clone, Debug)]
+pub(in crate::producer) struct Encoding {
+    codec: Compression,
+    gzip_level: GzipLevel,
+    transactional_id: Option<Arc<str>>,
+    highest: i16,
+}
+
+impl Encoding {
+    pub(in crate::producer) fn new(config: &ProducerConfig) -> Self {
+        Self {
+            codec: config.compression,
+            gzip_level: config.gzip_level,
+            transactional_id: None,
+            highest: i16::MAX,
+        }
+    }
+
+    /// For batches of a transaction, whose partitions were announced to its coordinator or not.
+    pub(in crate::producer) fn transactional(
+        config: &ProducerConfig,
+        transactional_id: Arc<str>,
+        announced: bool,
+    ) -> Self {
+        Self {
+            transactional_id: Some(transactional_id),
+            highest: if announced { LAST_ANNOUNCED } else { i16::MAX },
+            ..Self::new(config)
+        }
+    }
 }
 
 /// Sends one produce request and reads its answer.
@@ -43,11 +73,13 @@ pub(super) async fn produce(
             tracing::debug!(node, %error, "produce request not sent");
             RequestFailure::NotSent
         })?;
+    let highest = encoding.highest;
     let request = encoded(batches, encoding, timeout).await.map_err(|error| {
         tracing::error!(node, %error, "a batch could not be encoded");
         RequestFailure::NotSent
     })?;
-    let answer = connection.call(&request, deadline).await.map_err(|error| {
+    let answer = connection.call_up_to(highest, &request, deadline).await;
+    let answer = answer.map_err(|error| {
         tracing::debug!(node, %error, "produce request failed");
         match error.kind() {
             ErrorKind::Timeout => RequestFailure::TimedOut,
@@ -67,17 +99,18 @@ async fn encoded(
     let records = batches.iter().flat_map(|batch| &*batch.records);
     let bytes: usize = records.map(|record| record.body.encoded_len()).sum();
     if encoding.codec == Compression::None || bytes < LONG_COMPRESSION_BYTES {
-        return Ok(request(&batches, encoding, timeout)?);
+        return Ok(request(&batches, &encoding, timeout)?);
     }
-    let compressing = move || request(&batches, encoding, timeout);
+    let compressing = move || request(&batches, &encoding, timeout);
     Ok(tokio::task::spawn_blocking(compressing).await??)
 }
 
 fn request(
     batches: &[BatchOut],
-    encoding: Encoding,
+    encoding: &Encoding,
     timeout: Duration,
 ) -> Result<ProduceRequest, BatchError> {
+    let transactional = encoding.transactional_id.is_some();
     let mut topics: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
     for batch in batches {
         let mut builder = BatchBuilder::new(encoding.codec).with_gzip_level(encoding.gzip_level);
@@ -86,7 +119,7 @@ fn request(
         }
         let data = PartitionProduceData::default()
             .with_index(batch.partition.partition)
-            .with_records(Some(builder.build(batch.stamp, false)?));
+            .with_records(Some(builder.build(batch.stamp, transactional)?));
         topics.entry(&batch.partition.topic).or_default().push(data);
     }
     let topics = topics.into_iter().map(|(topic, partitions)| {
@@ -94,7 +127,9 @@ fn request(
             .with_name(topic_name(topic))
             .with_partition_data(partitions)
     });
+    let id = encoding.transactional_id.as_deref();
     Ok(ProduceRequest::default()
+        .with_transactional_id(id.map(transactional_id))
         .with_acks(-1)
         .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
         .with_topic_data(topics.collect()))

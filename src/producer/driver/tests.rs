@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::*;
 use crate::cluster::ClientConfig;
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
-use crate::producer::{Delivery, Producer, ProducerRecord};
+use crate::producer::driver::produce::{Encoding, produce};
+use crate::producer::{Delivery, Producer, ProducerRecord, RequestFailure};
 use crate::wire::batch::Batches;
-use crate::wire::compression::{Compression, GzipLevel};
+use crate::wire::compression::Compression;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -270,10 +271,7 @@ async fn a_request_that_was_never_sent_is_told_from_one_that_may_have_been() {
     let client = producer(&peer, config()).await.client;
     let sent = async |node| {
         let timeout = Duration::from_secs(5);
-        let encoding = Encoding {
-            codec: Compression::None,
-            gzip_level: GzipLevel::default(),
-        };
+        let encoding = Encoding::new(&config());
         produce(&client.channel(), node, Vec::new(), encoding, timeout).await
     };
     assert_eq!(sent(1).await, Err(RequestFailure::Disconnected));

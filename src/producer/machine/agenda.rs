@@ -10,6 +10,8 @@ pub(super) enum Place {
     Resting,
     /// A producer id.
     Unidentified,
+    /// A place in the open transaction.
+    Unenlisted,
     /// A leader.
     Leaderless,
     /// Nothing: its head can be sent.

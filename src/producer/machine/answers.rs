@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::ProducerMachine;
 use super::ruling::{Ruling, may_have_written};
 use super::vocabulary::{PartitionAnswer, ProduceFailure, RequestFailure, RequestId};
+use crate::producer::sequence::Sequence;
 use crate::wire::ErrorCode;
 
 impl ProducerMachine {
@@ -16,7 +17,7 @@ impl ProducerMachine {
         self.observe(now);
         match answer {
             Ok((id, epoch)) => {
-                self.identity.succeed(id, epoch);
+                self.identity.succeed(Sequence::new(id, epoch));
                 for index in 0..self.partitions.len() {
                     self.settle(index);
                 }
@@ -73,6 +74,7 @@ impl ProducerMachine {
             code: Some(code),
             message: describe(answer),
             in_doubt,
+            given_up: false,
         };
         match Ruling::of(code) {
             Ruling::Stored => self.acknowledge(index, answer),
@@ -88,6 +90,10 @@ impl ProducerMachine {
             }
             // This attempt was refused, but an earlier one may have been stored.
             _ if in_doubt => self.fail_head(index, &failure),
+            // The transaction as a whole begins again.
+            Ruling::SequenceLost | Ruling::IdentityLost if self.transaction.is_some() => {
+                self.fail_head(index, &failure);
+            }
             Ruling::SequenceLost => {
                 self.restart_sequence(index);
                 self.retry(index, failure);
@@ -114,6 +120,7 @@ impl ProducerMachine {
             code: None,
             message: message.into(),
             in_doubt: head.maybe_written,
+            given_up: false,
         };
         self.retry(index, failure);
     }

@@ -28,9 +28,9 @@ impl Identity {
         asks
     }
 
-    pub(super) fn succeed(&mut self, id: i64, epoch: i16) {
+    pub(super) fn succeed(&mut self, first: Sequence) {
         *self = Self {
-            first: Some(Sequence::new(id, epoch)),
+            first: Some(first),
             ..Self::default()
         };
     }

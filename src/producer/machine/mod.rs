@@ -51,6 +51,7 @@ mod ruling;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod transactional;
 mod vocabulary;
 
 use std::collections::{HashMap, VecDeque};
@@ -60,12 +61,14 @@ use agenda::{Agenda, Place};
 use batch::BATCH_OVERHEAD_BYTES;
 use identity::Identity;
 use partition::Partition;
+use transactional::Transaction;
 pub use vocabulary::{
     Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, QueuedRecord,
     RequestFailure, RequestId, SendRefused,
 };
 
 use super::backoff::{Backoff, Pace};
+use super::sequence::Sequence;
 use crate::wire::TopicPartition;
 use crate::wire::batch::RecordBody;
 
@@ -86,6 +89,8 @@ pub struct ProducerMachine {
     buffered_bytes: usize,
     closed: bool,
     failure: Option<ProduceFailure>,
+    /// There where records are sent in transactions only.
+    transaction: Option<Transaction>,
 }
 
 impl ProducerMachine {
@@ -108,6 +113,7 @@ impl ProducerMachine {
             buffered_bytes: 0,
             closed: false,
             failure: None,
+            transaction: None,
         }
     }
 
@@ -139,7 +145,7 @@ impl ProducerMachine {
     }
 
     fn admit(&self, record: &QueuedRecord) -> Result<usize, SendRefused> {
-        if let Some(failure) = &self.failure {
+        if let Some(failure) = self.failure.as_ref().or(self.abandoned()) {
             return Err(SendRefused::Failed(failure.clone()));
         }
         if self.closed {
@@ -245,7 +251,9 @@ impl ProducerMachine {
             return *index;
         }
         let index = self.partitions.len();
-        self.partitions.push(Partition::new(partition.clone()));
+        let enlistment = self.first_enlistment();
+        let new = Partition::new(partition.clone(), enlistment);
+        self.partitions.push(new);
         self.agenda.add();
         self.index.insert(partition.clone(), index);
         index

@@ -1,10 +1,17 @@
 //! How a batch goes on, or ends.
 
+use std::time::Duration;
+
 use super::ProducerMachine;
 use super::agenda::Place;
 use super::batch::Batch;
 use super::vocabulary::{Acked, Effect, PartitionAnswer, ProduceFailure, QueuedRecord};
 use crate::producer::sequence::Sequence;
+use crate::wire::ErrorCode;
+
+/// How soon to try again while the producer's transaction before is being completed (KIP-890):
+/// its markers are written within a few milliseconds of the answer to its end.
+const SOON: Duration = Duration::from_millis(20);
 
 impl ProducerMachine {
     /// The head is in the log.
@@ -35,13 +42,19 @@ impl ProducerMachine {
 
     /// The head is sent again after a while.
     pub(super) fn retry(&mut self, index: usize, failure: ProduceFailure) {
+        if self.abandoned().is_some() {
+            return self.fail_head(index, &failure);
+        }
         let partition = &mut self.partitions[index];
         let Some(head) = partition.head_mut() else {
             return;
         };
         head.attempts += 1;
+        let mut delay = self.backoff.delay(head.attempts);
+        if failure.code == Some(ErrorCode::CONCURRENT_TRANSACTIONS) {
+            delay = delay.min(SOON);
+        }
         head.last_failure = Some(failure);
-        let delay = self.backoff.delay(head.attempts);
         partition.back_off(self.now + delay);
     }
 
@@ -51,7 +64,7 @@ impl ProducerMachine {
         if let Some(batch) = self.partitions[index].take_head() {
             self.fail(&batch, failure);
         }
-        if failure.in_doubt {
+        if failure.in_doubt && self.transaction.is_none() {
             self.restart_sequence(index);
         }
     }
@@ -130,6 +143,7 @@ impl ProducerMachine {
             code: head.last_failure.as_ref().and_then(|failure| failure.code),
             message: format!("{name}: not acknowledged within {after:?}: {why}").into(),
             in_doubt,
+            given_up: false,
         }
     }
 
@@ -167,12 +181,16 @@ impl ProducerMachine {
     }
 
     fn put_back(&mut self, index: usize, parts: [Option<Batch>; 2]) {
+        let abandoned = self.abandoned().cloned();
         for part in parts.into_iter().rev().flatten() {
-            self.partitions[index].put_back(part);
+            match &abandoned {
+                Some(why) => self.fail(&part, why),
+                None => self.partitions[index].put_back(part),
+            }
         }
     }
 
-    fn fail(&mut self, batch: &Batch, failure: &ProduceFailure) {
+    pub(super) fn fail(&mut self, batch: &Batch, failure: &ProduceFailure) {
         self.buffered_bytes -= batch.record_bytes();
         for record in batch.records().iter() {
             self.done(record, Err(failure.clone()));

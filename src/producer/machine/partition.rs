@@ -21,6 +21,15 @@ enum Phase {
     BackingOff { until: Instant },
 }
 
+/// Whether the partition belongs to the open transaction, as far as its coordinator has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Enlistment {
+    Needed,
+    Asked,
+    /// It does, or nobody has to be told.
+    Done,
+}
+
 /// # Invariants
 /// - Only the head is ever sent, and `sequence` changes only once the head is out of the way or
 ///   known not to be in the log: so whatever is sent again bears the same stamp.
@@ -29,16 +38,18 @@ pub(super) struct Partition {
     pub(super) name: TopicPartition,
     pub(super) leader: Option<i32>,
     pub(super) sequence: Option<Sequence>,
+    pub(super) enlistment: Enlistment,
     queue: VecDeque<Batch>,
     phase: Phase,
 }
 
 impl Partition {
-    pub(super) fn new(name: TopicPartition) -> Self {
+    pub(super) fn new(name: TopicPartition, enlistment: Enlistment) -> Self {
         Self {
             name,
             leader: None,
             sequence: None,
+            enlistment,
             queue: VecDeque::new(),
             phase: Phase::Open,
         }
@@ -75,6 +86,15 @@ impl Partition {
     pub(super) fn take_head(&mut self) -> Option<Batch> {
         self.phase = Phase::Open;
         self.queue.pop_front()
+    }
+
+    /// Takes out what can be given up at once: all but a head that is in flight.
+    pub(super) fn take_idle(&mut self) -> VecDeque<Batch> {
+        let kept = usize::from(matches!(self.phase, Phase::InFlight(_)));
+        if kept == 0 {
+            self.phase = Phase::Open;
+        }
+        self.queue.split_off(kept.min(self.queue.len()))
     }
 
     pub(super) fn put_back(&mut self, batch: Batch) {
@@ -123,6 +143,8 @@ impl Partition {
         };
         let place = match (self.sequence, self.leader) {
             (None, _) => Place::Unidentified,
+            _ if self.enlistment == Enlistment::Needed => Place::Unenlisted,
+            _ if self.enlistment == Enlistment::Asked => return (Place::Resting, Some(deadline)),
             (_, None) => Place::Leaderless,
             _ if send_at > now => return (Place::Resting, Some(send_at.min(deadline))),
             _ => Place::Sendable,

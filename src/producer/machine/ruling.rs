@@ -53,6 +53,7 @@ pub(super) fn may_have_written(code: ErrorCode) -> bool {
         ErrorCode::UNKNOWN_SERVER_ERROR => true,
         ErrorCode::CORRUPT_MESSAGE
         | ErrorCode::NOT_ENOUGH_REPLICAS
+        | ErrorCode::CONCURRENT_TRANSACTIONS
         | ErrorCode::THROTTLING_QUOTA_EXCEEDED => false,
         code => code.is_retriable(),
     }
@@ -71,6 +72,7 @@ mod tests {
             (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, true),
             (ErrorCode::UNKNOWN_SERVER_ERROR, true),
             (ErrorCode::NOT_ENOUGH_REPLICAS, false),
+            (ErrorCode::CONCURRENT_TRANSACTIONS, false),
             (ErrorCode::MESSAGE_TOO_LARGE, false),
             (ErrorCode::TOPIC_AUTHORIZATION_FAILED, false),
         ] {

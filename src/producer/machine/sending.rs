@@ -24,6 +24,7 @@ impl ProducerMachine {
         if self.agenda.has(Place::Unidentified) && self.identity.ask(self.now) {
             self.effects.push_back(Effect::InitProducerId);
         }
+        self.ask_to_enlist();
         if self.agenda.has(Place::Leaderless) && self.metadata_pace.is_due(self.now) {
             self.metadata_pace.defer(&mut self.backoff, self.now);
             self.effects.push_back(Effect::RefreshMetadata);

@@ -50,7 +50,7 @@ impl Default for ProducerConfig {
 
 impl ProducerConfig {
     /// Keeps the waits short enough to be added to any point in time.
-    pub(super) fn bounded(self) -> Self {
+    pub(in crate::producer) fn bounded(self) -> Self {
         const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         Self {
             linger: self.linger.min(LONGEST),
@@ -97,6 +97,9 @@ pub enum Effect {
     /// Ask any broker for a new producer id, without a transactional id. Answered once, by
     /// [`handle_producer_id`](super::ProducerMachine::handle_producer_id).
     InitProducerId,
+    /// Take these partitions into the transaction, before they are written to; never none.
+    /// Answered by [`handle_enlisted`](super::ProducerMachine::handle_enlisted).
+    Enlist(Vec<TopicPartition>),
     /// Send a produce request with acks=all. Answered once, by
     /// [`handle_produce_response`](super::ProducerMachine::handle_produce_response); the shell
     /// gives it a deadline.
@@ -141,6 +144,8 @@ pub struct ProduceFailure {
     pub message: Arc<str>,
     /// The record may be in the log all the same.
     pub in_doubt: bool,
+    /// Nothing went wrong: the transaction was given up.
+    pub given_up: bool,
 }
 
 impl fmt::Display for ProduceFailure {

@@ -182,6 +182,7 @@ fn a_producer_id_is_asked_for_again_unless_it_is_forbidden() {
         code,
         message: "no id today".into(),
         in_doubt: false,
+        given_up: false,
     };
     let mut bench = Bench::new(config());
     bench.send(0, [1]);

@@ -94,6 +94,7 @@ impl World {
                 code: None,
                 message: "no broker".into(),
                 in_doubt: false,
+                given_up: false,
             })
         };
         self.bench
@@ -180,6 +181,7 @@ impl World {
                     self.asked_for_id = true;
                 }
                 Effect::RefreshMetadata => {}
+                Effect::Enlist(_) => panic!("no transaction is open"),
                 Effect::Produce { .. } => self.take_request(Request::of(effect)),
                 Effect::Done { token, result } => {
                     let before = self.results.insert(token, result);

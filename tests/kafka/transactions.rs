@@ -1,0 +1,268 @@
+//! Transactions of our producer: what others see of them, and what becomes of them when producers,
+//! members and brokers go.
+
+use std::time::Duration;
+
+use payment_notifier::consumer::{CommitOffset, ConsumerConfig, Event, IsolationLevel};
+use payment_notifier::producer::{
+    ProducerConfig, ProducerRecord, Transaction, TransactionalConfig, TransactionalProducer,
+};
+use payment_notifier::wire::ErrorCode;
+use payment_notifier::{Client, Consumer};
+
+use crate::support::cluster::Cluster;
+use crate::support::ours::{connect, consume};
+use crate::support::records::Record;
+use crate::support::runner::{Test, tests};
+
+pub(crate) const TESTS: &[Test] = tests![
+    what_is_committed_is_seen_and_what_is_aborted_is_not(Kafka),
+    java_and_librdkafka_see_what_is_committed(Kafka, Kcat),
+    the_newest_producer_of_a_name_fences_those_before_it(Kafka),
+    offsets_are_committed_with_the_records_or_not_at_all(Kafka),
+    a_cluster_that_announces_partitions_is_spoken_to_in_its_way(Kafka) within 240,
+];
+
+/// What a transaction is tried with.
+struct Stage {
+    topic: String,
+    client: Client,
+}
+
+impl Stage {
+    async fn set(cluster: &Cluster, partitions: i32) -> Self {
+        let topic = cluster.unique("transactions");
+        cluster.create_topic(&topic, partitions, &[]).await;
+        let client = connect(cluster).await;
+        Self { topic, client }
+    }
+
+    fn producer(&self, transactional_id: &str) -> TransactionalProducer {
+        let config = TransactionalConfig {
+            transactional_id: transactional_id.to_owned(),
+            producer: ProducerConfig {
+                delivery_timeout: Duration::from_secs(40),
+                ..ProducerConfig::default()
+            },
+            ..TransactionalConfig::default()
+        };
+        TransactionalProducer::new(&self.client, config).expect("settings in order")
+    }
+
+    /// Sends one record with each text, in turn to each of the partitions.
+    async fn send(&self, transaction: &Transaction, partitions: i32, texts: &[&str]) {
+        for (text, number) in texts.iter().zip(0..) {
+            let record = ProducerRecord {
+                partition: Some(number % partitions),
+                ..ProducerRecord::new(&*self.topic, None, Some(text.as_bytes()))
+            };
+            let sent = transaction.send(record).await;
+            drop(sent.expect("it has a place in the buffer"));
+        }
+    }
+
+    /// The texts of so many records that are committed, sorted.
+    async fn committed(&self, cluster: &Cluster, count: usize) -> Vec<String> {
+        let config = ConsumerConfig {
+            isolation_level: IsolationLevel::ReadCommitted,
+            ..ConsumerConfig::default()
+        };
+        let records = consume(cluster, &self.topic, count, config).await;
+        let mut texts: Vec<_> = records.iter().map(Record::text).collect();
+        texts.sort_unstable();
+        texts
+    }
+}
+
+/// Commits, aborts and drops transactions; then a last commit, behind which there is nothing.
+async fn tell_apart(stage: &Stage, cluster: &Cluster, producer: &TransactionalProducer) {
+    let begin = async || producer.begin().await.expect("a transaction");
+    let first = begin().await;
+    stage.send(&first, 3, &["a", "b", "c", "d"]).await;
+    first.commit().await.expect("committed");
+    let second = begin().await;
+    stage.send(&second, 3, &["never 1", "never 2"]).await;
+    second.abort().await.expect("aborted");
+    let third = begin().await;
+    stage
+        .send(&third, 3, &["never 3", "never 4", "never 5"])
+        .await;
+    drop(third);
+    // Nothing in it: the coordinator never hears of them.
+    begin().await.commit().await.expect("committed");
+    begin().await.abort().await.expect("aborted");
+    for round in 0..3 {
+        let transaction = begin().await;
+        let texts = [
+            format!("x{round}"),
+            format!("y{round}"),
+            format!("z{round}"),
+        ];
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        stage.send(&transaction, 3, &texts).await;
+        transaction.commit().await.expect("committed");
+    }
+    let expected = [
+        "a", "b", "c", "d", "x0", "x1", "x2", "y0", "y1", "y2", "z0", "z1", "z2",
+    ];
+    assert_eq!(stage.committed(cluster, expected.len()).await, expected);
+}
+
+async fn what_is_committed_is_seen_and_what_is_aborted_is_not() {
+    let cluster = Cluster::shared().await;
+    let stage = Stage::set(cluster, 3).await;
+    let producer = stage.producer(&cluster.unique("id"));
+    tell_apart(&stage, cluster, &producer).await;
+}
+
+async fn a_cluster_that_announces_partitions_is_spoken_to_in_its_way() {
+    let cluster = Cluster::start(1, &[]).await;
+    let stage = Stage::set(&cluster, 3).await;
+    let downgrade = ["downgrade", "--feature", "transaction.version=0"];
+    cluster
+        .tool("org.apache.kafka.tools.FeatureCommand", &downgrade)
+        .await;
+    let stage = Stage {
+        client: connect(&cluster).await,
+        ..stage
+    };
+    let producer = stage.producer("id");
+    tell_apart(&stage, &cluster, &producer).await;
+}
+
+async fn java_and_librdkafka_see_what_is_committed() {
+    let cluster = Cluster::shared().await;
+    let stage = Stage::set(cluster, 1).await;
+    let producer = stage.producer(&cluster.unique("id"));
+    for (texts, commits) in [(["a", "b"], true), (["c", "d"], false), (["e", "f"], true)] {
+        let transaction = producer.begin().await.expect("a transaction");
+        stage.send(&transaction, 1, &texts).await;
+        match commits {
+            true => transaction.commit().await.expect("committed"),
+            false => transaction.abort().await.expect("aborted"),
+        }
+    }
+    // One that stays open: what is behind it is not stable.
+    let open = producer.begin().await.expect("a transaction");
+    stage.send(&open, 1, &["g"]).await;
+
+    let topic = &stage.topic;
+    let java = ["--topic", topic, "--from-beginning", "--max-messages", "4"];
+    let isolated = [&java[..], &["--isolation-level", "read_committed"]].concat();
+    let read = cluster.tool("kafka-console-consumer", &isolated).await;
+    assert_eq!(read.lines().collect::<Vec<_>>(), ["a", "b", "e", "f"]);
+    let isolated = ["-X", "isolation.level=read_committed"];
+    let arguments = [
+        &["-C", "-t", topic, "-o", "beginning", "-e", "-q"],
+        &isolated[..],
+    ]
+    .concat();
+    let read = cluster.kcat(&arguments).await;
+    assert_eq!(read.lines().collect::<Vec<_>>(), ["a", "b", "e", "f"]);
+    open.abort().await.expect("aborted");
+}
+
+async fn the_newest_producer_of_a_name_fences_those_before_it() {
+    let cluster = Cluster::shared().await;
+    let stage = Stage::set(cluster, 2).await;
+    let id = cluster.unique("id");
+    let (first, second) = (stage.producer(&id), stage.producer(&id));
+    let committed = first.begin().await.expect("a transaction");
+    stage.send(&committed, 2, &["a", "b"]).await;
+    committed.commit().await.expect("committed");
+    let fenced = first.begin().await.expect("a transaction");
+    stage.send(&fenced, 2, &["never 1", "never 2"]).await;
+
+    let newer = second.begin().await.expect("a transaction");
+    stage.send(&newer, 2, &["c", "d"]).await;
+    newer.commit().await.expect("committed");
+
+    let error = fenced.commit().await.expect_err("there is a newer one");
+    assert!(error.is_fenced() && !error.is_retriable(), "{error:?}");
+    let error = first.begin().await.expect_err("it has ended for good");
+    assert!(error.is_fenced(), "{error:?}");
+    assert_eq!(stage.committed(cluster, 4).await, ["a", "b", "c", "d"]);
+}
+
+/// Consumes, transforms and produces: a transaction that is aborted is done again.
+async fn offsets_are_committed_with_the_records_or_not_at_all() {
+    let cluster = Cluster::shared().await;
+    let stage = Stage::set(cluster, 1).await;
+    let source = cluster.unique("source");
+    cluster.create_topic(&source, 1, &[]).await;
+    let texts = ["1", "2", "3", "4"].map(Record::new);
+    cluster.produce(&source, &texts).await;
+    let producer = stage.producer(&cluster.unique("id"));
+    let config = ConsumerConfig {
+        group_id: cluster.unique("group"),
+        topics: vec![source.clone()],
+        max_poll_records: 2,
+        ..ConsumerConfig::default()
+    };
+    let group = config.group_id.clone();
+
+    let mut consumer = Consumer::join(&stage.client, config.clone()).expect("settings in order");
+    let (texts, offsets) = next_records(&mut consumer).await;
+    assert_eq!(texts, ["1", "2"]);
+    let transaction = producer.begin().await.expect("a transaction");
+    stage.send(&transaction, 1, &["never"]).await;
+    let stamped = consumer.stamped(vec![offsets]).await.expect("a member");
+    transaction
+        .commit_offsets(stamped.clone())
+        .await
+        .expect("taken");
+    transaction.abort().await.expect("aborted");
+    assert_eq!(cluster.committed(&group, &source).await, [].into());
+    consumer.close().await.expect("left");
+
+    // A member that has gone can commit nothing any more; the next transaction can.
+    let transaction = producer.begin().await.expect("a transaction");
+    stage.send(&transaction, 1, &["never"]).await;
+    let refused = transaction
+        .commit_offsets(stamped)
+        .await
+        .expect_err("it has left");
+    assert_eq!(
+        refused.code(),
+        Some(ErrorCode::UNKNOWN_MEMBER_ID),
+        "{refused:?}"
+    );
+    let refused = transaction.commit().await.expect_err("it has failed");
+    assert!(
+        !refused.is_fenced() && !refused.is_in_doubt(),
+        "{refused:?}"
+    );
+
+    let mut consumer = Consumer::join(&stage.client, config).expect("settings in order");
+    for (expected, committed) in [(["1", "2"], 2), (["3", "4"], 4)] {
+        let (texts, offsets) = next_records(&mut consumer).await;
+        assert_eq!(texts, expected);
+        let transaction = producer.begin().await.expect("a transaction");
+        let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+        stage.send(&transaction, 1, &texts).await;
+        let stamped = consumer.stamped(vec![offsets]).await.expect("a member");
+        transaction.commit_offsets(stamped).await.expect("taken");
+        transaction.commit().await.expect("committed");
+        cluster
+            .wait_for_committed(&group, &source, &[(0, committed)])
+            .await;
+    }
+    assert_eq!(stage.committed(cluster, 4).await, ["1", "2", "3", "4"]);
+}
+
+/// The texts of the next records, and the offset behind them.
+async fn next_records(consumer: &mut Consumer) -> (Vec<String>, CommitOffset) {
+    loop {
+        let event = consumer.next().await.expect("a member in order");
+        let Event::Records(mut records) = event else {
+            continue;
+        };
+        let mut texts = Vec::new();
+        while let Some(record) = records.next() {
+            let value = record.expect("readable bytes").value().map(<[u8]>::to_vec);
+            texts.push(String::from_utf8(value.unwrap_or_default()).expect("text"));
+        }
+        let offset = CommitOffset::new(records.partition().clone(), records.next_offset());
+        return (texts, offset);
+    }
+}
