@@ -2,6 +2,7 @@
 //! which the broker in memory must give too.
 
 mod commits;
+mod consumers;
 mod fetching;
 mod groups;
 mod offsets;
@@ -19,6 +20,11 @@ use crate::support::connection::Connection;
 use crate::support::runner::{Test, tests};
 
 use commits::{commits_are_checked, committed_offsets_are_told, groups_are_told_and_deleted};
+use consumers::{
+    consumers_give_up_before_others_get, consumers_heartbeats_are_checked,
+    consumers_instances_are_one_members, groups_of_consumers_are_told,
+    topics_of_consumers_change_their_epoch,
+};
 use fetching::{fetch_sessions_are_checked, fetches_are_checked, the_first_batch_comes_whole};
 use groups::{
     an_instance_takes_its_predecessors_place, generations_are_checked, joins_are_checked,
@@ -40,6 +46,11 @@ pub(crate) const TESTS: &[Test] = tests![
     commits_are_checked(Cluster),
     committed_offsets_are_told(Cluster),
     groups_are_told_and_deleted(Cluster),
+    consumers_heartbeats_are_checked(Cluster),
+    topics_of_consumers_change_their_epoch(Cluster),
+    consumers_give_up_before_others_get(Cluster),
+    consumers_instances_are_one_members(Cluster),
+    groups_of_consumers_are_told(Cluster),
     produce_requests_are_checked(Cluster),
     batches_are_checked(Cluster),
     compacted_topics_want_keys(Cluster),

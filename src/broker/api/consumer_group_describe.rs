@@ -10,6 +10,7 @@ use kafka_protocol::messages::consumer_group_describe_response::{
 use kafka_protocol::messages::{
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId,
 };
+use kafka_protocol::protocol::StrBytes;
 
 use super::coordinated::{CLIENT_HOST, check_coordinator};
 use super::{Call, Refuse, Reply};
@@ -63,6 +64,11 @@ fn described(id: &GroupId, group: &ConsumerGroup, topics: &Topics) -> DescribedG
 }
 
 fn member(member: &ConsumerMember, topics: &Topics) -> Member {
+    // What it is to give up is still with it.
+    let mut held = partitions_of(member.assigned());
+    for (topic, revoking) in partitions_of(member.revoking()) {
+        held.entry(topic).or_default().extend(revoking);
+    }
     let names = member.topics().map(|name| topic_name(name));
     Member::default()
         .with_member_id(text(member.id()))
@@ -72,7 +78,8 @@ fn member(member: &ConsumerMember, topics: &Topics) -> Member {
         .with_client_id(text(member.client_id()))
         .with_client_host(text(CLIENT_HOST))
         .with_subscribed_topic_names(names.collect())
-        .with_assignment(assignment(&partitions_of(member.assigned()), topics))
+        .with_subscribed_topic_regex(Some(StrBytes::default()))
+        .with_assignment(assignment(&held, topics))
         .with_target_assignment(assignment(member.target(), topics))
         .with_member_type(CONSUMER)
 }

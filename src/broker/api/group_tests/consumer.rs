@@ -120,7 +120,7 @@ async fn groups_of_both_protocols_are_listed_and_described() {
     let request = ConsumerGroupDescribeRequest::default().with_group_ids(ids.clone());
     let described = peer.ask(1, &request).await.groups;
     let group = &described[0];
-    assert_eq!((group.group_epoch, group.assignment_epoch), (1, 1));
+    assert_eq!((group.group_epoch, group.assignment_epoch), (2, 2));
     assert_eq!(
         (&*group.group_state, &*group.assignor_name),
         ("Stable", "uniform")
@@ -128,7 +128,7 @@ async fn groups_of_both_protocols_are_listed_and_described() {
     let member = &group.members[0];
     assert_eq!(
         (&*member.member_id, member.member_epoch, member.member_type),
-        ("me", 1, 1)
+        ("me", 2, 1)
     );
     assert_eq!(&*member.subscribed_topic_names[0].0, "payments");
     assert_eq!(member.assignment, member.target_assignment);
@@ -155,20 +155,20 @@ async fn offsets_are_those_of_members_in_their_epoch() {
     let (_broker, mut peer) = of_version(1).await;
     peer.ask(1, &joining("me")).await;
     let id = text("me");
-    assert_eq!(commit(&mut peer, 9, (&id, 1), 0, 5).await, ErrorCode::NONE);
+    assert_eq!(commit(&mut peer, 9, (&id, 2), 0, 5).await, ErrorCode::NONE);
     for (version, member, code) in [
-        (9, (&id, 2), ErrorCode::STALE_MEMBER_EPOCH),
-        (8, (&id, 1), ErrorCode::UNSUPPORTED_VERSION),
-        (9, (&text("another"), 1), ErrorCode::UNKNOWN_MEMBER_ID),
+        (9, (&id, 3), ErrorCode::STALE_MEMBER_EPOCH),
+        (8, (&id, 2), ErrorCode::UNSUPPORTED_VERSION),
+        (9, (&text("another"), 2), ErrorCode::UNKNOWN_MEMBER_ID),
         (9, (&StrBytes::default(), -1), ErrorCode::UNKNOWN_MEMBER_ID),
     ] {
         assert_eq!(commit(&mut peer, version, member, 0, 6).await, code);
     }
     for (member, epoch, code) in [
-        (Some(text("me")), 1, ErrorCode::NONE),
+        (Some(text("me")), 2, ErrorCode::NONE),
         (None, -1, ErrorCode::NONE),
-        (Some(text("me")), 0, ErrorCode::STALE_MEMBER_EPOCH),
-        (Some(text("another")), 1, ErrorCode::UNKNOWN_MEMBER_ID),
+        (Some(text("me")), 1, ErrorCode::STALE_MEMBER_EPOCH),
+        (Some(text("another")), 2, ErrorCode::UNKNOWN_MEMBER_ID),
     ] {
         let group = OffsetFetchRequestGroup::default()
             .with_group_id(group_id(GROUP))

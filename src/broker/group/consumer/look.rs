@@ -60,6 +60,11 @@ impl ConsumerMember {
         &self.current.assigned
     }
 
+    /// What it was told to give up, and has not yet.
+    pub(in crate::broker) fn revoking(&self) -> &Held {
+        &self.current.revoking
+    }
+
     pub(in crate::broker) fn target(&self) -> &Partitions {
         &self.target
     }

@@ -54,7 +54,7 @@ impl ConsumerGroup {
     pub(in crate::broker::group) fn new(settings: Settings, now: Instant) -> Self {
         Self {
             settings,
-            epoch: 0,
+            epoch: 1,
             target_epoch: 0,
             assigned_at: None,
             metadata: BTreeMap::new(),

@@ -13,8 +13,8 @@ fn members_commit_in_their_epoch() {
     assert_eq!(rig.may_commit("", 0, 0), UNKNOWN);
     rig.join("a");
     assert_eq!(rig.may_commit("", -1, 0), UNKNOWN);
-    assert_eq!(rig.may_commit("a", 1, 0), Ok(()));
-    assert_eq!(rig.may_commit("a", 2, 0), STALE);
+    assert_eq!(rig.may_commit("a", 2, 0), Ok(()));
+    assert_eq!(rig.may_commit("a", 3, 0), STALE);
     assert_eq!(rig.may_commit("a", 0, 0), STALE);
 }
 
@@ -23,16 +23,16 @@ fn a_member_that_missed_an_epoch_commits_what_it_has_kept() {
     let mut rig = Rig::new(2);
     rig.join("a");
     rig.join("b");
-    rig.report("a", 1, &[0, 1]).unwrap();
+    rig.report("a", 2, &[0, 1]).unwrap();
     // What it is to give up is still its own.
-    assert_eq!(rig.may_commit("a", 1, 1), Ok(()));
-    rig.report("a", 1, &[0]).unwrap();
-    assert_eq!(rig.member("a").epoch(), 2);
-    assert_eq!(rig.may_commit("a", 1, 0), Ok(()));
-    assert_eq!(rig.may_commit("a", 1, 1), STALE);
-    rig.report("b", 2, &[]).unwrap();
-    assert_eq!(rig.may_commit("b", 1, 1), STALE);
-    assert_eq!(rig.may_commit("b", 2, 1), Ok(()));
+    assert_eq!(rig.may_commit("a", 2, 1), Ok(()));
+    rig.report("a", 2, &[0]).unwrap();
+    assert_eq!(rig.member("a").epoch(), 3);
+    assert_eq!(rig.may_commit("a", 2, 0), Ok(()));
+    assert_eq!(rig.may_commit("a", 2, 1), STALE);
+    rig.report("b", 3, &[]).unwrap();
+    assert_eq!(rig.may_commit("b", 2, 1), STALE);
+    assert_eq!(rig.may_commit("b", 3, 1), Ok(()));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn older_commits_say_no_epoch() {
     rig.join("a");
     let old = Committer {
         version: 8,
-        ..committer("a", 1)
+        ..committer("a", 2)
     };
     let unsupported = Err(ErrorCode::UNSUPPORTED_VERSION);
     assert_eq!(rig.group.check_commit(&old), unsupported);
@@ -62,8 +62,8 @@ fn members_ask_in_their_epoch() {
     let mut rig = Rig::new(1);
     rig.join("a");
     assert_eq!(rig.group.check_fetch(None, -1), Ok(()));
-    assert_eq!(rig.group.check_fetch(Some("a"), 1), Ok(()));
+    assert_eq!(rig.group.check_fetch(Some("a"), 2), Ok(()));
     assert_eq!(rig.group.check_fetch(Some("a"), 0), STALE);
-    assert_eq!(rig.group.check_fetch(Some("a"), 2), STALE);
-    assert_eq!(rig.group.check_fetch(Some("b"), 1), UNKNOWN);
+    assert_eq!(rig.group.check_fetch(Some("a"), 3), STALE);
+    assert_eq!(rig.group.check_fetch(Some("b"), 2), UNKNOWN);
 }

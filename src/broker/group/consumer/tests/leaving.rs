@@ -16,9 +16,9 @@ fn a_member_that_leaves_is_gone_at_once() {
     assert_eq!(left, expected);
     assert_eq!(
         (rig.group.state(), rig.group.epoch()),
-        (GroupState::Empty, 2)
+        (GroupState::Empty, 3)
     );
-    assert_eq!(rig.join("b").epoch, 3);
+    assert_eq!(rig.join("b").epoch, 4);
 }
 
 #[test]
@@ -37,12 +37,12 @@ fn silence_is_death() {
     rig.join("a");
     rig.join("b");
     rig.pass(SESSION / 2);
-    rig.report("b", 2, &[]).unwrap();
+    rig.report("b", 3, &[]).unwrap();
     assert_eq!(rig.group.poll_timeout(), Some(rig.now + SESSION / 2));
     rig.pass(SESSION / 2);
     let unknown = Err(ErrorCode::UNKNOWN_MEMBER_ID);
-    assert_eq!(rig.report("a", 1, &[0, 1]), unknown);
-    let rest = rig.report("b", 2, &[]).unwrap();
+    assert_eq!(rig.report("a", 2, &[0, 1]), unknown);
+    let rest = rig.report("b", 3, &[]).unwrap();
     assert_eq!(rest.assignment, Some(rig.payments(&[0, 1])));
     rig.pass(SESSION);
     assert_eq!(rig.group.state(), GroupState::Empty);
@@ -55,19 +55,19 @@ fn another_coordinator_knows_all_and_begins_sessions_anew() {
     let mut rig = Rig::new(2);
     rig.join("a");
     rig.join("b");
-    rig.report("a", 1, &[0, 1]).unwrap();
+    rig.report("a", 2, &[0, 1]).unwrap();
     rig.pass(SESSION - Duration::from_secs(1));
     rig.group.handle_move(false, rig.now);
     assert_eq!(rig.group.poll_timeout(), None);
     rig.pass(SESSION);
     rig.group.handle_move(true, rig.now);
     assert_eq!(rig.group.poll_timeout(), Some(rig.now + SESSION));
-    assert_eq!(rig.report("a", 1, &[0, 1]).unwrap().epoch, 1);
+    assert_eq!(rig.report("a", 2, &[0, 1]).unwrap().epoch, 2);
     rig.pass(SESSION / 2);
-    rig.report("a", 1, &[0, 1]).unwrap();
-    rig.report("b", 2, &[]).unwrap();
+    rig.report("a", 2, &[0, 1]).unwrap();
+    rig.report("b", 3, &[]).unwrap();
     // What has to be given up has its time from the beginning too.
     rig.pass(REBALANCE - SESSION / 2);
     let unknown = Err(ErrorCode::UNKNOWN_MEMBER_ID);
-    assert_eq!(rig.report("a", 1, &[0, 1]), unknown);
+    assert_eq!(rig.report("a", 2, &[0, 1]), unknown);
 }
