@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::listeners::Listener;
 use super::sasl::Logins;
+use super::transactions::TransactionVersion;
 
 /// Settings of a [`Broker`](super::Broker). Each field's Kafka name is given in its text; the
 /// defaults are Kafka's where not said otherwise.
@@ -50,6 +51,15 @@ pub struct BrokerConfig {
     /// `group.consumer.max.size`: a group of the consumer protocol has no more members. Default:
     /// 1,000; Kafka has no bound.
     pub group_consumer_max_size: usize,
+    /// What transactions are like: the feature `transaction.version` (KIP-584, KIP-890). With
+    /// version 0 the requests that only clients of version 2 send are missing, as they are on
+    /// Kafka 3; with none there are no transactions at all. Default: 2, as of new clusters.
+    pub transaction_version: Option<TransactionVersion>,
+    /// `transaction.max.timeout.ms`: longer transactions are refused. Default: 15 min.
+    pub transaction_max_timeout: Duration,
+    /// `transactional.id.expiration.ms`: how long a transactional id is remembered that nobody
+    /// uses. Default: 7 days.
+    pub transactional_id_expiration: Duration,
     /// `message.max.bytes`: the largest record batch, for topics that say nothing themselves.
     pub message_max_bytes: usize,
     /// `log.retention.bytes`: what a partition keeps, oldest first out. Default: 256 MiB; Kafka
@@ -80,6 +90,9 @@ impl Default for BrokerConfig {
             group_consumer_heartbeat_interval: Duration::from_secs(5),
             group_consumer_assignment_interval: Duration::from_secs(1),
             group_consumer_max_size: 1000,
+            transaction_version: Some(TransactionVersion::V2),
+            transaction_max_timeout: Duration::from_secs(15 * 60),
+            transactional_id_expiration: Duration::from_secs(7 * 24 * 60 * 60),
             message_max_bytes: 1_048_588,
             log_retention_bytes: 256 << 20,
             log_retention: Duration::from_secs(7 * 24 * 60 * 60),

@@ -111,8 +111,9 @@
 //! # What is where
 //!
 //! `api` has one file an API: the versions, what is done, what is left out. Below it everything is
-//! pure: `topics` with their partitions' `log`s, fetch `sessions`, `nodes`, `sasl`. `server` moves the bytes, `faults`
-//! decides what goes wrong.
+//! pure: `topics` with their partitions' `log`s, the coordinators of `group`s and of
+//! `transactions`, whose `markers` are written by themselves, fetch `sessions`, `nodes`, `sasl`.
+//! `server` moves the bytes, `faults` decides what goes wrong.
 //!
 //! # Invariants
 //!
@@ -130,6 +131,7 @@ mod group;
 mod inspect;
 mod listeners;
 mod log;
+mod markers;
 mod nodes;
 mod running;
 mod sasl;
@@ -142,6 +144,7 @@ mod testing;
 mod tests;
 mod timers;
 mod topics;
+mod transactions;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -159,6 +162,7 @@ pub use group::{Committed, GroupState};
 pub use inspect::{GroupKind, GroupView, MemberView, StoredRecord};
 pub use listeners::Listener;
 pub use sasl::{Logins, TokenCheck};
+pub use transactions::{TransactionState, TransactionVersion};
 
 use crate::net::Connector;
 use crate::wire::ErrorCode;
@@ -371,6 +375,7 @@ impl Broker {
         self.shared.paused.send_modify(|paused| {
             paused.remove(&node);
         });
+        self.shared.settle_transactions(&mut self.shared.state());
     }
 
     /// Has another node lead a partition from now on, whether it was a replica or not.
@@ -391,6 +396,7 @@ impl Broker {
             moved.replicas[0] = to;
         }
         moved.lead(Some(to));
+        self.shared.settle_transactions(&mut state);
         drop(state);
         self.shared.tell_of_change();
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
@@ -10,10 +11,12 @@ use super::clock::Clock;
 use super::config::BrokerConfig;
 use super::faults::Faults;
 use super::group::Groups;
+use super::markers;
 use super::nodes::Nodes;
 use super::sasl::{Accounts, Answer, Login, locked};
 use super::sessions::Sessions;
 use super::topics::Topics;
+use super::transactions::Transactions;
 use super::waiting::Waiting;
 
 /// What all connections of a broker share.
@@ -42,8 +45,8 @@ pub(super) struct State {
     pub(super) nodes: Nodes,
     pub(super) topics: Topics,
     pub(super) sessions: Sessions,
-    pub(super) next_producer_id: i64,
     pub(super) groups: Groups,
+    pub(super) transactions: Transactions,
 }
 
 impl Shared {
@@ -52,8 +55,8 @@ impl Shared {
             nodes,
             topics: Topics::default(),
             sessions: Sessions::default(),
-            next_producer_id: 0,
             groups: Groups::new(&config, fastrand::u64(..)),
+            transactions: Transactions::new(&config),
         };
         Self {
             accounts: Accounts::new(&config.logins, fastrand::u64(..)),
@@ -112,9 +115,26 @@ impl Shared {
         let has_moved = |id: &str| coordinators.get(id).copied().flatten() != nodes.coordinator(id);
         let is_coordinated = nodes.up().next().is_some();
         groups.coordinator_moved(has_moved, is_coordinated, self.clock.now());
+        self.settle_transactions(&mut state);
         self.settle_groups(&mut state);
         drop(state);
         self.tell_of_change();
+    }
+
+    /// Writes the markers of transactions that end, as far as that can be done now, and has the
+    /// timers looked at again.
+    pub(super) fn settle_transactions(&self, state: &mut State) {
+        let writing = markers::Writing {
+            config: &self.config,
+            paused: &self.paused.borrow(),
+            now: self.clock.now(),
+            now_ms: self.clock.now_ms(),
+        };
+        if markers::write(state, writing) {
+            self.groups_changed.send_replace(());
+            self.tell_of_change();
+        }
+        self.timers.notify_one();
     }
 
     /// Gives out the answers that the groups have, and has the timers looked at again.
@@ -136,5 +156,31 @@ impl Shared {
     /// Wakes the fetches that wait.
     pub(super) fn tell_of_change(&self) {
         self.changed.send_replace(());
+    }
+}
+
+impl State {
+    /// When something is due.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let transactions = self.transactions.poll_timeout();
+        let transactions = transactions.filter(|_| self.has_coordinators());
+        self.groups
+            .poll_timeout()
+            .into_iter()
+            .chain(transactions)
+            .min()
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.groups.handle_timeout(now);
+        if self.has_coordinators() {
+            self.transactions.handle_timeout(now);
+        }
+    }
+
+    /// Where no node is up, nobody looks after transactions.
+    fn has_coordinators(&self) -> bool {
+        self.nodes.up().next().is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! What happens by itself: sessions and rebalances that take too long.
+//! What happens by itself: sessions, rebalances and transactions that take too long.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use super::state::Shared;
 /// Does what is due, until dropped.
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
-        let due = shared.state().groups.poll_timeout();
+        let due = shared.state().poll_timeout();
         tokio::select! {
             () = sleep_until(&shared, due) => {
                 let mut state = shared.state();
-                state.groups.handle_timeout(shared.clock.now());
+                state.handle_timeout(shared.clock.now());
+                shared.settle_transactions(&mut state);
                 shared.settle_groups(&mut state);
             }
             () = shared.timers.notified() => {}

@@ -4,9 +4,8 @@
 //! is told of from version 0 on, as Apache Kafka does it for librdkafka (KAFKA-18659): that
 //! compresses nothing where it does not see the versions that it once did so in.
 //!
-//! From version 3 on with the features of the cluster (KIP-584): `group.version` alone. Where that
-//! is 0 there are no APIs of the consumer protocol, as on brokers from before it; Kafka's have
-//! them, and answer `UNSUPPORTED_VERSION`.
+//! From version 3 on with the features of the cluster (KIP-584). What a feature brings is missing
+//! where it is off, as on brokers from before it; Kafka's of today have it, and refuse some of it.
 
 use std::io;
 
@@ -16,16 +15,11 @@ use kafka_protocol::messages::api_versions_response::{
 };
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 
-use super::{Call, Refuse, Reply};
+use super::{Call, Refuse, Reply, offered};
+use crate::broker::BrokerConfig;
 use crate::wire::ErrorCode;
 use crate::wire::names::text;
 
-/// The feature that the consumer protocol is (KIP-848), and its APIs.
-const GROUP_VERSION: &str = "group.version";
-const GROUP_APIS: [i16; 2] = [
-    ApiKey::ConsumerGroupHeartbeat as i16,
-    ApiKey::ConsumerGroupDescribe as i16,
-];
 /// From this version on a client says what it is.
 const NAMES_SOFTWARE: i16 = 3;
 /// From this version on a client learns of features, …
@@ -41,34 +35,35 @@ pub(super) async fn handle(call: &Call<'_>, request: ApiVersionsRequest) -> ApiV
     if call.version >= NAMES_SOFTWARE && !software.into_iter().all(|it| is_name(it)) {
         return request.refuse(ErrorCode::INVALID_REQUEST);
     }
-    let group_version = call.shared.config.group_version;
-    let mut versions = versions();
-    versions.retain(|it| group_version > 0 || !GROUP_APIS.contains(&it.api_key));
-    let answer = ApiVersionsResponse::default().with_api_keys(versions);
+    let config = &call.shared.config;
+    let answer = ApiVersionsResponse::default().with_api_keys(versions(config));
     if call.version < HAS_FEATURES {
         return answer;
     }
-    // What is at level 0 is not there.
-    let finalized = (group_version > 0).then(|| {
-        FinalizedFeatureKey::default()
-            .with_name(text(GROUP_VERSION))
-            .with_max_version_level(group_version)
-            .with_min_version_level(group_version)
-    });
-    answer
-        .with_supported_features(supported(call.version))
-        .with_finalized_features_epoch(0)
-        .with_finalized_features(finalized.into_iter().collect())
-}
-
-fn supported(version: i16) -> Vec<SupportedFeatureKey> {
-    let feature = SupportedFeatureKey::default()
-        .with_name(text(GROUP_VERSION))
-        .with_max_version(1);
-    match version {
-        HAS_LEVEL_ZERO.. => vec![feature],
-        _ => Vec::new(),
+    let mut supported = Vec::new();
+    let mut finalized = Vec::new();
+    for feature in offered::features(config) {
+        if call.version >= HAS_LEVEL_ZERO {
+            supported.push(
+                SupportedFeatureKey::default()
+                    .with_name(text(feature.name))
+                    .with_max_version(feature.highest),
+            );
+        }
+        // What is at level 0 is not there.
+        if feature.level > 0 {
+            finalized.push(
+                FinalizedFeatureKey::default()
+                    .with_name(text(feature.name))
+                    .with_max_version_level(feature.level)
+                    .with_min_version_level(feature.level),
+            );
+        }
     }
+    answer
+        .with_supported_features(supported)
+        .with_finalized_features_epoch(0)
+        .with_finalized_features(finalized)
 }
 
 /// True for what a client may call itself: letters and digits, with `-` and `.` between them.
@@ -81,8 +76,8 @@ fn is_name(text: &str) -> bool {
             .all(|it| it.is_ascii_alphanumeric() || b"-.".contains(&it))
 }
 
-fn versions() -> Vec<ApiVersion> {
-    let mut versions = super::versions();
+fn versions(config: &BrokerConfig) -> Vec<ApiVersion> {
+    let mut versions = offered::versions(config);
     for version in &mut versions {
         if version.api_key == ApiKey::Produce as i16 {
             version.min_version = 0;
@@ -93,14 +88,14 @@ fn versions() -> Vec<ApiVersion> {
 
 /// The answer to a version that is too new.
 pub(super) fn unsupported(call: &Call<'_>) -> io::Result<Reply<Bytes>> {
-    let answer = ApiVersionsRequest::default().refuse(ErrorCode::UNSUPPORTED_VERSION);
+    let answer = ApiVersionsResponse::default()
+        .with_api_keys(versions(&call.shared.config))
+        .with_error_code(ErrorCode::UNSUPPORTED_VERSION.0);
     super::frame(call, 0, &answer).map(Reply::Answer)
 }
 
 impl Refuse for ApiVersionsRequest {
     fn refuse(&self, code: ErrorCode) -> ApiVersionsResponse {
-        ApiVersionsResponse::default()
-            .with_api_keys(versions())
-            .with_error_code(code.0)
+        ApiVersionsResponse::default().with_error_code(code.0)
     }
 }

@@ -5,8 +5,11 @@
 //! An error answers at once, but for topics that are not there, as with Kafka. The limits cut
 //! between batches; the first batch comes whole in any case (KIP-74).
 //!
-//! Left out: fetching from followers and being a follower (KIP-392), transactions: what is
-//! committed is all there is.
+//! With the isolation level `READ_COMMITTED` there is nothing past the last stable offset, and the
+//! aborted transactions are told of whose records are among those returned (KIP-98); Kafka names
+//! some more.
+//!
+//! Left out: fetching from followers and being a follower (KIP-392).
 
 mod answer;
 mod find;
@@ -22,6 +25,7 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use uuid::Uuid;
 
 use super::{Call, Refuse};
+use crate::broker::log::Isolation;
 use crate::broker::sessions::{Key, Opened, Opening, Topic, Wanted};
 use crate::broker::state::State;
 use crate::broker::topics::Topics;
@@ -41,6 +45,7 @@ pub(super) async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchRespo
     let min_bytes = usize::try_from(request.min_bytes)
         .unwrap_or(0)
         .min(max_bytes);
+    let isolation = Isolation::numbered(request.isolation_level);
     let mut changed = call.shared.changed.subscribe();
     let opened = open(call, &mut call.shared.state(), &request);
     let opened = match opened {
@@ -51,11 +56,11 @@ pub(super) async fn handle(call: &Call<'_>, request: FetchRequest) -> FetchRespo
     loop {
         {
             let mut state = call.shared.state();
-            let found = find::all(call, &mut state, &opened.wanted, max_bytes);
+            let found = find::all(call, &mut state, &opened.wanted, max_bytes, isolation);
             let missing =
                 missing.get_or_insert_with(|| found.iter().map(find::is_missing).collect());
             if find::is_enough(&found, missing, min_bytes) || clock.now() >= until {
-                return answer::answer(call, &mut state, opened, &found, request.isolation_level);
+                return answer::answer(call, &mut state, opened, &found);
             }
         }
         tokio::select! {

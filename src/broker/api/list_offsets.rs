@@ -1,8 +1,8 @@
 //! ListOffsets, versions 1 to 10: the first offset, the next one, that of the largest timestamp
 //! (KIP-734), the first one from a timestamp on (KIP-79).
 //!
-//! As there are no transactions, both isolation levels answer the same. There is no tiered
-//! storage: the earliest local offset is the earliest (KIP-405), the last one that was tiered is
+//! With the isolation level `READ_COMMITTED`, what is past the last stable offset is not there, and
+//! that is the next offset (KIP-98). There is no tiered storage: the earliest local offset is the earliest (KIP-405), the last one that was tiered is
 //! none (KIP-1005).
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 
 use super::led::led;
 use super::{Call, Refuse};
-use crate::broker::log::{OffsetAndTime, Time};
+use crate::broker::log::{Isolation, OffsetAndTime, Time};
 use crate::broker::state::State;
 use crate::wire::ErrorCode;
 
@@ -26,6 +26,7 @@ const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
 pub(super) async fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let isolation = Isolation::numbered(request.isolation_level);
     let mut state = call.shared.state();
     let mut times = HashMap::new();
     for topic in &request.topics {
@@ -39,7 +40,7 @@ pub(super) async fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> List
             // One that is named twice is answered once.
             let times = times.remove(&(&topic.name, asked.partition_index))?;
             let found = match times {
-                1 => find(call, &mut state, &topic.name, asked),
+                1 => find(call, &mut state, &topic.name, asked, isolation),
                 _ => Err(ErrorCode::INVALID_REQUEST),
             };
             Some(answer(call.version, asked.partition_index, found))
@@ -56,6 +57,7 @@ fn find(
     state: &mut State,
     name: &str,
     asked: &ListOffsetsPartition,
+    isolation: Isolation,
 ) -> Result<Option<OffsetAndTime>, ErrorCode> {
     let since = match asked.timestamp {
         LARGEST => 7,
@@ -70,20 +72,22 @@ fn find(
     let epoch = asked.current_leader_epoch;
     let (partition, _) = led(call, state, name, asked.partition_index, epoch)?;
     let epoch = partition.leader_epoch;
+    let bound = partition.log.bound(isolation);
     let time = match asked.timestamp {
         LATEST => {
             return Ok(Some(OffsetAndTime {
-                offset: partition.log.end(),
+                offset: bound,
                 timestamp: -1,
                 leader_epoch: epoch,
             }));
         }
         LATEST_TIERED => return Ok(None),
-        EARLIEST | EARLIEST_LOCAL => Time::Earliest,
+        EARLIEST | EARLIEST_LOCAL => return Ok(partition.log.offset_at(Time::Earliest, epoch)),
         LARGEST => Time::Largest,
         timestamp => Time::From(timestamp),
     };
-    Ok(partition.log.offset_at(time, epoch))
+    let found = partition.log.offset_at(time, epoch);
+    Ok(found.filter(|found| found.offset < bound))
 }
 
 fn answer(

@@ -1,6 +1,8 @@
 //! The APIs, a file each: its head says which versions it has, what it does and what it leaves
 //! out.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod api_versions;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
@@ -13,6 +15,8 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_transactions;
+mod end_txn;
 mod fetch;
 mod find_coordinator;
 #[cfg(test)]
@@ -25,7 +29,9 @@ mod leave_group;
 mod led;
 mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
+mod offered;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
@@ -34,6 +40,10 @@ mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod sync_group;
+#[cfg(test)]
+mod transaction_tests;
+mod transactional;
+mod txn_offset_commit;
 
 use std::sync::Mutex;
 use std::{fmt, io};
@@ -94,7 +104,7 @@ trait Refuse: Request {
 /// `async fn handle(&Call, Request) -> impl Into<Reply<Response>>`.
 macro_rules! apis {
     ($($api:ident($request:ident) $low:literal..=$high:literal $module:ident;)*) => {
-        /// The versions that the broker has.
+        /// The versions that there are; a broker may have fewer.
         fn versions() -> Vec<ApiVersion> {
             vec![$(
                 ApiVersion::default()
@@ -112,6 +122,7 @@ macro_rules! apis {
         /// does not have, bytes that are not what they say they are.
         pub(super) async fn handle(call: &Call<'_>, body: Bytes) -> io::Result<Reply<Bytes>> {
             match call.api {
+                _ if !offered::has(call) => Err(unsupported(call)),
                 $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
                     let request = decode(call, body)?;
                     let reply = Box::pin($module::handle(call, request)).await;
@@ -134,6 +145,7 @@ macro_rules! apis {
             code: ErrorCode,
         ) -> io::Result<Reply<Bytes>> {
             match call.api {
+                _ if !offered::has(call) => Err(unsupported(call)),
                 $(ApiKey::$api if ($low..=$high).contains(&call.version) => {
                     let request: messages::$request = decode(call, body)?;
                     encode(call, request.refused(code))
@@ -145,6 +157,8 @@ macro_rules! apis {
 }
 
 apis! {
+    AddOffsetsToTxn(AddOffsetsToTxnRequest) 0..=4 add_offsets_to_txn;
+    AddPartitionsToTxn(AddPartitionsToTxnRequest) 0..=3 add_partitions_to_txn;
     ApiVersions(ApiVersionsRequest) 0..=4 api_versions;
     ConsumerGroupDescribe(ConsumerGroupDescribeRequest) 0..=1 consumer_group_describe;
     ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest) 0..=1 consumer_group_heartbeat;
@@ -156,6 +170,8 @@ apis! {
     DescribeCluster(DescribeClusterRequest) 0..=2 describe_cluster;
     DescribeConfigs(DescribeConfigsRequest) 1..=4 describe_configs;
     DescribeGroups(DescribeGroupsRequest) 0..=6 describe_groups;
+    DescribeTransactions(DescribeTransactionsRequest) 0..=0 describe_transactions;
+    EndTxn(EndTxnRequest) 0..=5 end_txn;
     Fetch(FetchRequest) 4..=18 fetch;
     FindCoordinator(FindCoordinatorRequest) 0..=6 find_coordinator;
     Heartbeat(HeartbeatRequest) 0..=4 heartbeat;
@@ -165,6 +181,7 @@ apis! {
     LeaveGroup(LeaveGroupRequest) 0..=5 leave_group;
     ListGroups(ListGroupsRequest) 0..=5 list_groups;
     ListOffsets(ListOffsetsRequest) 1..=10 list_offsets;
+    ListTransactions(ListTransactionsRequest) 0..=1 list_transactions;
     Metadata(MetadataRequest) 0..=13 metadata;
     OffsetCommit(OffsetCommitRequest) 2..=9 offset_commit;
     OffsetDelete(OffsetDeleteRequest) 0..=0 offset_delete;
@@ -174,6 +191,7 @@ apis! {
     SaslAuthenticate(SaslAuthenticateRequest) 0..=2 sasl_authenticate;
     SaslHandshake(SaslHandshakeRequest) 0..=1 sasl_handshake;
     SyncGroup(SyncGroupRequest) 0..=5 sync_group;
+    TxnOffsetCommit(TxnOffsetCommitRequest) 0..=5 txn_offset_commit;
 }
 
 fn decode<R: Request>(call: &Call<'_>, mut body: Bytes) -> io::Result<R> {

@@ -3,10 +3,10 @@
 //! (KIP-709).
 //!
 //! Members of the consumer protocol say their epoch, which must be the present one (version 9,
-//! KIP-848).
+//! KIP-848). Who requires stable offsets (from version 7) is told `UNSTABLE_OFFSET_COMMIT` of those
+//! that an open transaction may still change (KIP-447).
 //!
-//! Left out: there are no transactions, so every offset is stable (KIP-447); version 10 with its
-//! topic ids, which the message crate does not have.
+//! Left out: version 10 with its topic ids, which the message crate does not have.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,8 @@ const NONE: i64 = -1;
 pub(super) async fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
     let state = call.shared.state();
     let groups = groups(call.version, &request);
-    let found = groups.iter().map(|group| find(call, &state, group));
+    let stable = request.require_stable;
+    let found = groups.iter().map(|group| find(call, &state, group, stable));
     answer(call.version, found.collect())
 }
 
@@ -61,6 +62,7 @@ fn find(
     call: &Call<'_>,
     state: &State,
     asked: &OffsetFetchRequestGroup,
+    stable: bool,
 ) -> OffsetFetchResponseGroup {
     let answer = OffsetFetchResponseGroup::default().with_group_id(asked.group_id.clone());
     let member_id = asked.member_id.as_deref();
@@ -72,12 +74,14 @@ fn find(
     }
     let group = state.groups.get(&asked.group_id);
     answer.with_topics(match &asked.topics {
-        None => group.map(all_topics).unwrap_or_default(),
+        None => group
+            .map(|group| all_topics(group, stable))
+            .unwrap_or_default(),
         Some(topics) => {
             let topics = topics.iter().map(|topic| {
                 let partitions = topic.partition_indexes.iter().map(|index| {
-                    let found = group.and_then(|group| group.committed(&topic.name, *index));
-                    partition(*index, found)
+                    let found = group.map(|group| look(group, stable, &topic.name, *index));
+                    found.unwrap_or_else(|| partition(*index, None))
                 });
                 OffsetFetchResponseTopics::default()
                     .with_name(topic.name.clone())
@@ -88,11 +92,20 @@ fn find(
     })
 }
 
-fn all_topics(group: &Group) -> Vec<OffsetFetchResponseTopics> {
+/// A partition's offset, if it is one to go by.
+fn look(group: &Group, stable: bool, topic: &str, index: i32) -> OffsetFetchResponsePartitions {
+    if stable && group.is_pending(topic, index) {
+        let code = ErrorCode::UNSTABLE_OFFSET_COMMIT.0;
+        return partition(index, None).with_error_code(code);
+    }
+    partition(index, group.committed(topic, index))
+}
+
+fn all_topics(group: &Group, stable: bool) -> Vec<OffsetFetchResponseTopics> {
     let mut topics: BTreeMap<&str, Vec<OffsetFetchResponsePartitions>> = BTreeMap::new();
-    for (place, committed) in group.all_committed() {
+    for (place, _) in group.all_committed() {
         let partitions = topics.entry(&place.topic).or_default();
-        partitions.push(partition(place.partition, Some(committed)));
+        partitions.push(look(group, stable, &place.topic, place.partition));
     }
     let topics = topics.into_iter().map(|(topic, partitions)| {
         OffsetFetchResponseTopics::default()

@@ -5,9 +5,13 @@
 //! codec they came in. As replication takes no time, `acks` -1 differs from 1 only where fewer
 //! replicas are up than `min.insync.replicas`. A topic that is not there is not made.
 //!
-//! Left out: transactions (such a batch is refused by `INVALID_TXN_STATE`, or by
-//! `TRANSACTIONAL_ID_AUTHORIZATION_FAILED` where there is no transactional id), `compression.type`,
-//! and that an answer names the records of a batch that were wrong (KIP-467).
+//! A transaction's first batch for a partition must be one of those that its coordinator knows of;
+//! from version 12 on it is what tells the coordinator (KIP-890).
+//!
+//! Left out: `compression.type`, and that an answer names the records of a batch that were wrong
+//! (KIP-467).
+
+mod transaction;
 
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -20,25 +24,28 @@ use super::led::{leader, led};
 use super::{Call, Refuse, Reply};
 use crate::broker::log::{Appended, Incoming};
 use crate::broker::state::State;
-use crate::wire::ErrorCode;
 use crate::wire::compression::Compression;
+use crate::wire::{ErrorCode, TopicPartition};
 
 /// From this version on a client that asks the wrong node is told the right one (KIP-951).
 const TELLS_LEADER: i16 = 10;
 /// Before this version the API had no zstd (KIP-110).
 const HAS_ZSTD: i16 = 7;
-/// Where a batch says that it is part of a transaction, and by which bit.
-const ATTRIBUTES_AT: usize = 22;
-const TRANSACTIONAL: u8 = 1 << 4;
-
 pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<ProduceResponse> {
     let acks = request.acks;
-    if request.transactional_id.is_none() && has_transactions(&request) {
-        return request.refused(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    let transactional_id = request.transactional_id.clone();
+    if let Err(code) = transaction::check(&request) {
+        return request.refused(code);
     }
     let mut answer = ProduceResponse::default();
     for topic in request.topic_data {
-        append_topic(call, topic, acks, &mut answer);
+        append_topic(
+            call,
+            transactional_id.as_ref().map(|id| &***id),
+            topic,
+            acks,
+            &mut answer,
+        );
     }
     let all = answer
         .responses
@@ -55,18 +62,13 @@ pub(super) async fn handle(call: &Call<'_>, request: ProduceRequest) -> Reply<Pr
     }
 }
 
-fn has_transactions(request: &ProduceRequest) -> bool {
-    let topics = request.topic_data.iter();
-    let mut batches = topics
-        .flat_map(|topic| &topic.partition_data)
-        .flat_map(|partition| &partition.records);
-    batches.any(|batch| {
-        let attributes = batch.get(ATTRIBUTES_AT);
-        attributes.is_some_and(|bits| bits & TRANSACTIONAL != 0)
-    })
-}
-
-fn append_topic(call: &Call<'_>, topic: TopicProduceData, acks: i16, answer: &mut ProduceResponse) {
+fn append_topic(
+    call: &Call<'_>,
+    transactional_id: Option<&str>,
+    topic: TopicProduceData,
+    acks: i16,
+    answer: &mut ProduceResponse,
+) {
     let mut state = call.shared.state();
     let name = if topic.topic_id.is_nil() {
         Some(topic.name.as_str().into())
@@ -79,7 +81,12 @@ fn append_topic(call: &Call<'_>, topic: TopicProduceData, acks: i16, answer: &mu
             partitions.push(tell(asked.index, Err(ErrorCode::UNKNOWN_TOPIC_ID.into())));
             continue;
         };
-        let mut told = tell(asked.index, append(call, &mut state, name, asked, acks));
+        let place = TopicPartition::new(name.clone(), asked.index);
+        let appended = incoming(call, &mut state, &place, asked, acks).and_then(|incoming| {
+            transaction::take_part(call, &mut state, transactional_id, &place, &incoming)?;
+            append(call, &mut state, &place, incoming, acks)
+        });
+        let mut told = tell(asked.index, appended);
         if call.version >= TELLS_LEADER {
             tell_leader(call, &state, name, &mut told, &mut answer.node_endpoints);
         }
@@ -109,15 +116,15 @@ impl From<ErrorCode> for Refused {
     }
 }
 
-fn append(
+/// The batch for a partition that the node leads.
+fn incoming(
     call: &Call<'_>,
     state: &mut State,
-    name: &str,
+    place: &TopicPartition,
     asked: &PartitionProduceData,
     acks: i16,
-) -> Result<(Appended, i64), Refused> {
-    let in_sync = in_sync(state, name, asked.index);
-    let (partition, rules) = led(call, state, name, asked.index, -1)?;
+) -> Result<Incoming, Refused> {
+    led(call, state, &place.topic, place.partition, -1)?;
     if !(-1..=1).contains(&acks) {
         return Err(ErrorCode::INVALID_REQUIRED_ACKS.into());
     }
@@ -125,6 +132,18 @@ fn append(
     if call.version < HAS_ZSTD && incoming.codec() == Some(Compression::Zstd) {
         return Err(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE.into());
     }
+    Ok(incoming)
+}
+
+fn append(
+    call: &Call<'_>,
+    state: &mut State,
+    place: &TopicPartition,
+    incoming: Incoming,
+    acks: i16,
+) -> Result<(Appended, i64), Refused> {
+    let in_sync = in_sync(state, &place.topic, place.partition);
+    let (partition, rules) = led(call, state, &place.topic, place.partition, -1)?;
     let wanted = rules.min_insync_replicas.min(partition.replicas.len());
     let log = &mut partition.log;
     let appended = if acks == -1 && in_sync < wanted {

@@ -73,10 +73,7 @@ impl Groups {
         partition: TopicPartition,
         committed: Committed,
     ) -> Result<(), ErrorCode> {
-        let metadata = &committed.metadata;
-        if metadata.len() > MAX_METADATA && metadata.encode_utf16().count() > MAX_METADATA {
-            return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
-        }
+        check_metadata(&committed)?;
         if let Some(group) = self.all.get_mut(id) {
             group.offsets.put(partition, committed);
         }
@@ -167,4 +164,12 @@ impl Classic {
             _ => None,
         }
     }
+}
+
+pub(super) fn check_metadata(committed: &Committed) -> Result<(), ErrorCode> {
+    let metadata = &committed.metadata;
+    if metadata.len() > MAX_METADATA && metadata.encode_utf16().count() > MAX_METADATA {
+        return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    }
+    Ok(())
 }

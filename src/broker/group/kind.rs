@@ -81,6 +81,11 @@ impl Group {
         self.offsets.get(topic, partition)
     }
 
+    /// Whether an open transaction may still change what is committed.
+    pub(in crate::broker) fn is_pending(&self, topic: &str, partition: i32) -> bool {
+        self.offsets.is_pending(topic, partition)
+    }
+
     pub(in crate::broker) fn all_committed(
         &self,
     ) -> impl Iterator<Item = (&TopicPartition, &Committed)> {

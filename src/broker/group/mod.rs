@@ -39,8 +39,7 @@
 //!   no members.
 //! - Groups and members have a limit; offsets are those of partitions that there are.
 //!
-//! Left out: members of both protocols in one group, transactional commits,
-//! `offsets.retention.minutes`.
+//! Left out: members of both protocols in one group, `offsets.retention.minutes`.
 
 mod commit;
 mod consumer;
@@ -55,6 +54,7 @@ mod offsets;
 mod rebalance;
 mod session;
 mod state;
+mod transactional;
 mod words;
 
 pub(super) use consumer::{
@@ -65,6 +65,7 @@ pub(super) use groups::Groups;
 pub(super) use kind::Group;
 pub(super) use machine::Classic;
 pub(super) use member::Member;
+pub(super) use transactional::known_to_producers;
 pub(super) use words::{
     Committer, Effect, Identity, JoinAnswer, JoinRequest, NotJoined, Protocol, Rights, SyncAnswer,
     SyncRequest, Ticket,

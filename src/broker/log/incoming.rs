@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::Rules;
 use crate::wire::ErrorCode;
-use crate::wire::batch::{Attributes, BatchError, BatchHeader, Batches, RecordBatch};
+use crate::wire::batch::{
+    Attributes, BatchError, BatchHeader, Batches, ProducerStamp, RecordBatch,
+};
 use crate::wire::compression::Compression;
 
 /// A batch's length, after its base offset, counts what comes after itself.
@@ -46,6 +48,13 @@ impl Incoming {
     /// How the records are compressed; none for a codec that Kafka does not have.
     pub(in crate::broker) fn codec(&self) -> Option<Compression> {
         self.batch.header.attributes.codec().ok()
+    }
+
+    /// Who writes the batch as part of a transaction; none where it is not one of a transaction.
+    pub(in crate::broker) fn transactional(&self) -> Option<ProducerStamp> {
+        let header = &self.batch.header;
+        let is_one = header.attributes.is_transactional() && header.producer.id >= 0;
+        is_one.then_some(header.producer)
     }
 
     /// Says whether a client may write the batch to a topic, as far as that can be said without
@@ -129,9 +138,6 @@ fn check_header(header: &BatchHeader) -> Result<(), ErrorCode> {
         || (producer.id >= 0 && producer.base_sequence < 0)
     {
         return Err(ErrorCode::INVALID_RECORD);
-    }
-    if header.attributes.is_transactional() {
-        return Err(ErrorCode::INVALID_TXN_STATE);
     }
     Ok(())
 }

@@ -8,7 +8,8 @@
 //!
 //! - The batches' offsets follow one another without a gap, up to the log's end; the first batch
 //!   holds the log's start, or begins there.
-//! - What is appended is there for all: the high watermark and the last stable offset are the end.
+//! - What is appended is there for all: the high watermark is the end. The last stable offset is
+//!   the first one of an open transaction, and never goes back.
 
 mod epochs;
 mod incoming;
@@ -19,19 +20,23 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod times;
+mod transactions;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use crate::wire::ErrorCode;
+use crate::wire::batch::BatchHeader;
 use epochs::Epochs;
 use producers::{Duplicate, Producers};
+use transactions::Transactions;
 
 pub(super) use incoming::Incoming;
-pub(super) use read::Slice;
+pub(super) use read::{Isolation, Slice};
 pub(super) use rules::Rules;
 pub(super) use times::{OffsetAndTime, Time};
+pub(super) use transactions::Aborted;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -42,6 +47,7 @@ pub(super) struct Log {
     /// All bytes that were ever appended.
     appended_bytes: u64,
     producers: Producers,
+    transactions: Transactions,
     epochs: Epochs,
     /// When retention by time was last looked at.
     retained_at_ms: Option<i64>,
@@ -58,6 +64,8 @@ struct Stored {
     /// -1 where its records have none.
     max_timestamp: i64,
     appended_at_ms: i64,
+    /// True for a marker of a transaction.
+    is_control: bool,
 }
 
 /// What came of an append.
@@ -85,8 +93,9 @@ impl Log {
     /// # Errors
     ///
     /// `INVALID_RECORD`, `MESSAGE_TOO_LARGE`, `INVALID_TIMESTAMP`,
-    /// `UNKNOWN_SERVER_ERROR` for records that are not in their codec, `INVALID_TXN_STATE` for a transaction's batch,
-    /// `INVALID_PRODUCER_EPOCH` or `OUT_OF_ORDER_SEQUENCE_NUMBER`.
+    /// `UNKNOWN_SERVER_ERROR` for records that are not in their codec, `INVALID_PRODUCER_EPOCH`,
+    /// `OUT_OF_ORDER_SEQUENCE_NUMBER`, or `INVALID_TXN_STATE` for a batch that is not part of its
+    /// producer's open transaction.
     pub(super) fn append(
         &mut self,
         mut incoming: Incoming,
@@ -113,15 +122,10 @@ impl Log {
         // It was shorter than the limit when it came, and no byte was added.
         let encoded = incoming.batch.encode();
         let bytes = encoded.map_err(|_| ErrorCode::MESSAGE_TOO_LARGE)?;
-        self.producers.note(&header, now_ms);
-        self.epochs.note(leader_epoch, self.end);
-        self.push(
-            bytes,
-            header.next_offset(),
-            header.max_timestamp,
-            leader_epoch,
-            now_ms,
-        );
+        if self.producers.note(&header, now_ms) {
+            self.transactions.begin(self.end, header.producer.id);
+        }
+        self.push(bytes, &header, now_ms);
         self.retain_bytes(rules);
         Ok(Appended {
             base_offset: header.base_offset,
@@ -129,24 +133,19 @@ impl Log {
         })
     }
 
-    fn push(
-        &mut self,
-        bytes: Bytes,
-        next_offset: i64,
-        max_timestamp: i64,
-        leader_epoch: i32,
-        now_ms: i64,
-    ) {
+    fn push(&mut self, bytes: Bytes, header: &BatchHeader, now_ms: i64) {
         let size = bytes.len() as u64;
+        self.epochs.note(header.leader_epoch, self.end);
         self.batches.push_back(Stored {
             bytes,
-            next_offset,
+            next_offset: header.next_offset(),
             position: self.appended_bytes,
-            leader_epoch,
-            max_timestamp,
+            leader_epoch: header.leader_epoch,
+            max_timestamp: header.max_timestamp,
             appended_at_ms: now_ms,
+            is_control: header.attributes.is_control(),
         });
-        self.end = next_offset;
+        self.end = header.next_offset();
         self.appended_bytes += size;
         self.retained_at_ms.get_or_insert(now_ms);
     }
@@ -185,6 +184,7 @@ impl Log {
             self.batches.pop_front();
         }
         self.epochs.start_at(offset);
+        self.transactions.start_at(offset);
     }
 }
 

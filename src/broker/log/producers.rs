@@ -1,4 +1,5 @@
-//! The idempotent producers of a partition (KIP-98, KIP-360): each batch once, in order.
+//! The idempotent producers of a partition (KIP-98, KIP-360): each batch once, in order, and whose
+//! transactions are open.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -24,8 +25,10 @@ pub(super) struct Producers {
 struct Producer {
     epoch: i16,
     last_at_ms: i64,
-    /// The last ones of this epoch, oldest first; never empty.
+    /// The last ones of this epoch, oldest first.
     batches: VecDeque<Batch>,
+    /// The first offset of its open transaction.
+    open_since: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +54,8 @@ impl Producers {
     ///
     /// # Errors
     ///
-    /// `INVALID_PRODUCER_EPOCH` or `OUT_OF_ORDER_SEQUENCE_NUMBER`.
+    /// `INVALID_PRODUCER_EPOCH`, `OUT_OF_ORDER_SEQUENCE_NUMBER`, or `INVALID_TXN_STATE` for a batch
+    /// that is not part of the producer's open transaction.
     pub(super) fn check(&self, header: &BatchHeader) -> Result<Option<Duplicate>, ErrorCode> {
         let stamp = header.producer;
         let Some(producer) = self.all.get(&stamp.id) else {
@@ -60,50 +64,61 @@ impl Producers {
         if stamp.epoch < producer.epoch {
             return Err(ErrorCode::INVALID_PRODUCER_EPOCH);
         }
-        if stamp.epoch > producer.epoch {
-            let begins = stamp.base_sequence == 0;
-            return begins
-                .then_some(None)
-                .ok_or(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
-        }
         let (first, last) = sequences(header);
+        let is_new_epoch = stamp.epoch > producer.epoch;
         let same = |batch: &&Batch| (batch.first_sequence, batch.last_sequence) == (first, last);
-        if let Some(batch) = producer.batches.iter().find(same) {
+        if let Some(batch) = producer.batches.iter().find(same)
+            && !is_new_epoch
+        {
             return Ok(Some(Duplicate {
                 base_offset: batch.base_offset,
                 timestamp: batch.timestamp,
             }));
         }
-        let next = producer
-            .batches
-            .back()
-            .map(|batch| after(batch.last_sequence, 1));
-        if next.is_some_and(|next| next != first) {
+        let last = producer.batches.back().filter(|_| !is_new_epoch);
+        if first != last.map_or(0, |batch| after(batch.last_sequence, 1)) {
             return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        }
+        if producer.open_since.is_some() && !header.attributes.is_transactional() {
+            return Err(ErrorCode::INVALID_TXN_STATE);
         }
         Ok(None)
     }
 
-    /// Takes note of a batch that is appended, with its offset.
-    pub(super) fn note(&mut self, header: &BatchHeader, now_ms: i64) {
+    /// Whether a producer's transaction is open.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_PRODUCER_EPOCH` for one that has been fenced.
+    pub(super) fn has_open(&self, id: i64, epoch: i16) -> Result<bool, ErrorCode> {
+        match self.all.get(&id) {
+            Some(producer) if epoch < producer.epoch => Err(ErrorCode::INVALID_PRODUCER_EPOCH),
+            Some(producer) => Ok(producer.epoch == epoch && producer.open_since.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether any batch of a producer is remembered.
+    pub(super) fn remembers(&self, id: i64) -> bool {
+        let known = self.all.get(&id);
+        known.is_some_and(|producer| !producer.batches.is_empty())
+    }
+
+    /// Takes note of a batch that is appended, with its offset. True where it begins a transaction.
+    pub(super) fn note(&mut self, header: &BatchHeader, now_ms: i64) -> bool {
         let stamp = header.producer;
         if stamp.id < 0 {
-            return;
+            return false;
         }
         let (first_sequence, last_sequence) = sequences(header);
-        let producer = self.all.entry(stamp.id).or_insert_with(|| Producer {
-            epoch: stamp.epoch,
-            last_at_ms: now_ms,
-            batches: VecDeque::new(),
-        });
-        if producer.epoch != stamp.epoch {
-            producer.epoch = stamp.epoch;
-            producer.batches.clear();
+        let producer = self.begin(stamp.id, stamp.epoch, now_ms);
+        let begins = header.attributes.is_transactional() && producer.open_since.is_none();
+        if begins {
+            producer.open_since = Some(header.base_offset);
         }
         if producer.batches.len() == REMEMBERED_BATCHES {
             producer.batches.pop_front();
         }
-        producer.last_at_ms = now_ms;
         producer.batches.push_back(Batch {
             first_sequence,
             last_sequence,
@@ -111,6 +126,41 @@ impl Producers {
             timestamp: header.max_timestamp,
         });
         self.forget_old(now_ms);
+        begins
+    }
+
+    /// Takes note of the end of a producer's transaction; from now on the producer has this epoch.
+    /// Returns the transaction's first offset, where it is open.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_PRODUCER_EPOCH` where it has a higher one already.
+    pub(super) fn end_transaction(
+        &mut self,
+        id: i64,
+        epoch: i16,
+        now_ms: i64,
+    ) -> Result<Option<i64>, ErrorCode> {
+        self.has_open(id, epoch)?;
+        let since = self.begin(id, epoch, now_ms).open_since.take();
+        self.forget_old(now_ms);
+        Ok(since)
+    }
+
+    /// The producer in this epoch.
+    fn begin(&mut self, id: i64, epoch: i16, now_ms: i64) -> &mut Producer {
+        let producer = self.all.entry(id).or_insert_with(|| Producer {
+            epoch,
+            last_at_ms: now_ms,
+            batches: VecDeque::new(),
+            open_since: None,
+        });
+        if producer.epoch != epoch {
+            producer.epoch = epoch;
+            producer.batches.clear();
+        }
+        producer.last_at_ms = now_ms;
+        producer
     }
 
     /// Looks only where their number has doubled, so that it costs next to nothing a batch.
@@ -118,8 +168,10 @@ impl Producers {
         if self.all.len() < self.look_at.max(FEW) {
             return;
         }
-        self.all
-            .retain(|_, producer| now_ms.saturating_sub(producer.last_at_ms) < EXPIRATION_MS);
+        self.all.retain(|_, producer| {
+            let silent_ms = now_ms.saturating_sub(producer.last_at_ms);
+            silent_ms < EXPIRATION_MS || producer.open_since.is_some()
+        });
         self.look_at = 2 * self.all.len();
     }
 }

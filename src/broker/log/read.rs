@@ -11,10 +11,29 @@ use crate::wire::batch::{Batches, Record, RecordBatch};
 /// No batch that was accepted should need more, decompressed.
 const MAX_DECOMPRESSED_BYTES: usize = 256 << 20;
 
+/// Which records a reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::broker) enum Isolation {
+    /// All.
+    Uncommitted,
+    /// Those of transactions that are over; of these it leaves out the aborted ones itself.
+    Committed,
+}
+
+impl Isolation {
+    /// As a request numbers it: 1 is the stricter one, and Kafka takes all others for the other.
+    pub(in crate::broker) fn numbered(level: i8) -> Self {
+        match level {
+            1 => Self::Committed,
+            _ => Self::Uncommitted,
+        }
+    }
+}
+
 /// Some of a log's batches. Good until the log is changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::broker) struct Slice {
-    batches: Range<usize>,
+    pub(super) batches: Range<usize>,
     bytes: usize,
     available: usize,
 }
@@ -44,21 +63,25 @@ impl Log {
         offset: i64,
         max_bytes: usize,
         at_least_one: bool,
+        isolation: Isolation,
     ) -> Result<Slice, ErrorCode> {
         if !(self.start..=self.end).contains(&offset) {
             return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
         }
-        let first = self.find(offset);
-        let Some(first_batch) = self.batches.get(first) else {
+        let (first, bound) = (self.find(offset), self.find(self.bound(isolation)));
+        let first_batch = self.batches.get(first).filter(|_| first < bound);
+        let Some(first_batch) = first_batch else {
             return Ok(Slice::default());
         };
-        let available = (self.appended_bytes - first_batch.position) as usize;
+        let unread = self.batches.get(bound);
+        let up_to = unread.map_or(self.appended_bytes, |batch| batch.position);
+        let available = (up_to - first_batch.position) as usize;
         let limit = first_batch.position.saturating_add(max_bytes as u64);
         let fit = self
             .batches
             .partition_point(|batch| batch.end_position() <= limit);
         let least = first + usize::from(at_least_one);
-        let batches = first..fit.max(least);
+        let batches = first..fit.max(least).min(bound);
         let last = batches
             .clone()
             .next_back()
@@ -87,10 +110,19 @@ impl Log {
         joined.freeze()
     }
 
-    /// All records. A batch whose records are not what they should be ends with the last good
+    /// The offset up to which a reader can read.
+    pub(in crate::broker) fn bound(&self, isolation: Isolation) -> i64 {
+        match isolation {
+            Isolation::Uncommitted => self.end,
+            Isolation::Committed => self.last_stable(),
+        }
+    }
+
+    /// All records but the markers of transactions. A batch whose records are not what they should be ends with the last good
     /// one: no append looks at them.
     pub(in crate::broker) fn records(&self) -> impl Iterator<Item = Record> + '_ {
-        let records = self.batches.iter().flat_map(Stored::records);
+        let batches = self.batches.iter().filter(|batch| !batch.is_control);
+        let records = batches.flat_map(Stored::records);
         records.filter(|record| record.offset >= self.start)
     }
 

@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_response::{
-    EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint,
+    PartitionData,
 };
-use kafka_protocol::messages::{FetchResponse, TopicName};
+use kafka_protocol::messages::{FetchResponse, ProducerId, TopicName};
 use uuid::Uuid;
 
 use super::Call;
 use super::find::{Finding, is_missing};
 use crate::broker::api::led::leader;
+use crate::broker::log::Aborted;
 use crate::broker::sessions::{Opened, Seen, Topic, Wanted};
 use crate::broker::state::State;
 use crate::wire::ErrorCode;
@@ -17,8 +19,6 @@ use crate::wire::names::topic_name;
 
 /// From this version on a client that asks the wrong node is told the right one (KIP-951).
 const TELLS_LEADER: i16 = 16;
-/// The isolation level that leaves out what is not committed.
-const READ_COMMITTED: i8 = 1;
 
 /// Ends the request: its session's part, and the bytes.
 pub(super) fn answer(
@@ -26,7 +26,6 @@ pub(super) fn answer(
     state: &mut State,
     opened: Opened,
     found: &[Finding],
-    isolation_level: i8,
 ) -> FetchResponse {
     let wanted = opened.wanted.clone();
     let seen: Vec<Seen> = found.iter().map(see).collect();
@@ -39,7 +38,7 @@ pub(super) fn answer(
     order.sort_by_key(|at| is_missing(&found[*at]));
     for at in order.into_iter().filter(|at| closed.answered[*at]) {
         let (wanted, found) = (&wanted[at], &found[at]);
-        let mut partition = data(state, wanted, found, isolation_level);
+        let mut partition = data(state, wanted, found);
         if call.version >= TELLS_LEADER {
             tell_leader(
                 call,
@@ -71,7 +70,7 @@ fn see(found: &Finding) -> Seen {
     }
 }
 
-fn data(state: &State, wanted: &Wanted, found: &Finding, isolation_level: i8) -> PartitionData {
+fn data(state: &State, wanted: &Wanted, found: &Finding) -> PartitionData {
     let found = match found {
         Ok(found) => found,
         Err(code) => return error(wanted.key.partition, *code),
@@ -82,9 +81,9 @@ fn data(state: &State, wanted: &Wanted, found: &Finding, isolation_level: i8) ->
     let mut data = PartitionData::default()
         .with_partition_index(wanted.key.partition)
         .with_high_watermark(found.high_watermark)
-        .with_last_stable_offset(found.high_watermark)
+        .with_last_stable_offset(found.last_stable)
         .with_log_start_offset(found.log_start)
-        .with_aborted_transactions((isolation_level == READ_COMMITTED).then(Vec::new))
+        .with_aborted_transactions(found.aborted.as_ref().map(|all| told(all)))
         .with_records(Some(records.unwrap_or_default()));
     if let Some((epoch, end)) = found.diverging {
         data.diverging_epoch = EpochEndOffset::default()
@@ -92,6 +91,15 @@ fn data(state: &State, wanted: &Wanted, found: &Finding, isolation_level: i8) ->
             .with_end_offset(end);
     }
     data
+}
+
+fn told(aborted: &[Aborted]) -> Vec<AbortedTransaction> {
+    let told = aborted.iter().map(|aborted| {
+        AbortedTransaction::default()
+            .with_producer_id(ProducerId(aborted.producer_id))
+            .with_first_offset(aborted.first_offset)
+    });
+    told.collect()
 }
 
 pub(super) fn error(partition: i32, code: ErrorCode) -> PartitionData {

@@ -2,7 +2,7 @@
 
 use super::Call;
 use crate::broker::api::led::led;
-use crate::broker::log::Slice;
+use crate::broker::log::{Aborted, Isolation, Slice};
 use crate::broker::sessions::{Topic, Wanted};
 use crate::broker::state::State;
 use crate::broker::topics::Partition;
@@ -12,6 +12,9 @@ use crate::wire::ErrorCode;
 pub(super) struct Found {
     pub(super) slice: Slice,
     pub(super) high_watermark: i64,
+    pub(super) last_stable: i64,
+    /// The aborted transactions that the batches are part of, for a reader that leaves them out.
+    pub(super) aborted: Option<Vec<Aborted>>,
     pub(super) log_start: i64,
     /// An epoch and its end, where the client has records that are not in the log.
     pub(super) diverging: Option<(i32, i64)>,
@@ -25,11 +28,13 @@ pub(super) fn all(
     state: &mut State,
     wanted: &[Wanted],
     max_bytes: usize,
+    isolation: Isolation,
 ) -> Vec<Finding> {
     let mut left = max_bytes;
     let mut is_first = true;
     let find = |wanted| {
-        let found = one(call, state, wanted, left, is_first);
+        let limits = (left, is_first);
+        let found = one(call, state, wanted, limits, isolation);
         let bytes = found.as_ref().map_or(0, |found| found.slice.size_bytes());
         left = left.saturating_sub(bytes);
         is_first &= bytes == 0;
@@ -42,8 +47,8 @@ fn one(
     call: &Call<'_>,
     state: &mut State,
     wanted: &Wanted,
-    max_bytes: usize,
-    at_least_one: bool,
+    (max_bytes, at_least_one): (usize, bool),
+    isolation: Isolation,
 ) -> Finding {
     let name = wanted.name.as_ref().ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
     let id = state.topics.get(name).map(|topic| topic.id);
@@ -60,12 +65,15 @@ fn one(
         Some(_) => Slice::default(),
         None => {
             let own = usize::try_from(wanted.max_bytes).unwrap_or(0);
-            log.read(wanted.offset, own.min(max_bytes), at_least_one)?
+            log.read(wanted.offset, own.min(max_bytes), at_least_one, isolation)?
         }
     };
+    let leaves_out = isolation == Isolation::Committed;
     Ok(Found {
+        aborted: leaves_out.then(|| log.aborted(&slice, wanted.offset)),
         slice,
         high_watermark: log.end(),
+        last_stable: log.last_stable(),
         log_start: log.start(),
         diverging,
     })

@@ -207,9 +207,11 @@ async fn silence_ends_on_the_brokers_clock() {
     assert_eq!(group.await.state, GroupState::Empty);
 }
 
+/// Of the features that are on, the one of the protocol.
 fn finalized(answer: &ApiVersionsResponse) -> Vec<(&str, i16)> {
     let level = |it: &'_ FinalizedFeatureKey| it.max_version_level;
     let features = answer.finalized_features.iter();
+    let features = features.filter(|it| *it.name == *"group.version");
     features.map(|it| (&*it.name, level(it))).collect()
 }
 

@@ -131,7 +131,7 @@ async fn what_can_not_be_appended_is_answered_with_its_reason() {
             transactional,
             ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         ),
-        (9, with_id, ErrorCode::INVALID_TXN_STATE),
+        (9, with_id, ErrorCode::INVALID_PRODUCER_ID_MAPPING),
     ];
     for (version, request, code) in cases {
         let answer = peer.ask(version, &request).await;

@@ -2,10 +2,11 @@ mod appending;
 mod model;
 mod reading;
 mod sequences;
+mod transactions;
 
 use bytes::Bytes;
 
-use super::{Appended, Incoming, Log, Rules};
+use super::{Appended, Incoming, Isolation, Log, Rules, Slice};
 use crate::broker::config::BrokerConfig;
 use crate::broker::testing::{batch, batch_by};
 use crate::broker::topics::TopicSettings;
@@ -44,4 +45,8 @@ fn log_of(batches: &[usize]) -> Log {
         append(&mut log, &records).unwrap();
     }
     log
+}
+
+fn read(log: &Log, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Slice, ErrorCode> {
+    log.read(offset, max_bytes, at_least_one, Isolation::Uncommitted)
 }

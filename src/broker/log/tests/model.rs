@@ -157,7 +157,7 @@ fn check(log: &Log, model: &Model) {
 /// What is read begins with the batch of the offset, and goes on without a gap up to the limit.
 fn check_read(log: &Log, model: &Model, offset: i64) {
     let max_bytes = (offset * 37).unsigned_abs() as usize % 400;
-    let read = log.read(offset, max_bytes, true);
+    let read = read(log, offset, max_bytes, true);
     let Ok(slice) = read else {
         assert!(!(model.start..=model.end()).contains(&offset));
         return;

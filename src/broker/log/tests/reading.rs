@@ -13,36 +13,36 @@ fn a_limit_cuts_between_batches() {
     let log = log_of(&[1, 2, 3]);
     let size = |count| batch(&vec!["v"; count], 0).len();
     let (one, two, three) = (size(1), size(2), size(3));
-    let read = |offset, max, at_least_one| {
-        let slice = log.read(offset, max, at_least_one).unwrap();
+    let read_some = |offset, max, at_least_one| {
+        let slice = read(&log, offset, max, at_least_one).unwrap();
         assert_eq!(log.bytes(&slice).len(), slice.size_bytes());
         slice.size_bytes()
     };
-    assert_eq!(read(0, MAX, false), one + two + three);
-    assert_eq!(read(0, one + two + three - 1, false), one + two);
-    assert_eq!(read(0, one + two, false), one + two);
-    assert_eq!(read(0, one - 1, false), 0);
-    assert_eq!(read(0, 0, true), one);
+    assert_eq!(read_some(0, MAX, false), one + two + three);
+    assert_eq!(read_some(0, one + two + three - 1, false), one + two);
+    assert_eq!(read_some(0, one + two, false), one + two);
+    assert_eq!(read_some(0, one - 1, false), 0);
+    assert_eq!(read_some(0, 0, true), one);
     // An offset within a batch is answered with all of it.
-    assert_eq!(read(2, two, false), two);
-    assert_eq!(read(4, 1, true), three);
-    assert_eq!(read(6, MAX, true), 0);
+    assert_eq!(read_some(2, two, false), two);
+    assert_eq!(read_some(4, 1, true), three);
+    assert_eq!(read_some(6, MAX, true), 0);
     for outside in [-1, 7] {
         let out_of_range = Err(ErrorCode::OFFSET_OUT_OF_RANGE);
-        assert_eq!(log.read(outside, MAX, true), out_of_range);
+        assert_eq!(read(&log, outside, MAX, true), out_of_range);
     }
 }
 
 #[test]
 fn what_the_limit_cuts_off_counts_as_available() {
     let log = log_of(&[1, 1]);
-    let all = log.read(0, MAX, true).unwrap().size_bytes();
-    let available = |max| log.read(0, max, true).unwrap().available_bytes();
+    let all = read(&log, 0, MAX, true).unwrap().size_bytes();
+    let available = |max| read(&log, 0, max, true).unwrap().available_bytes();
     assert_eq!(
         [available(MAX), available(all - 1), available(1)],
         [all, all - 1, 1]
     );
-    assert_eq!(log.read(2, MAX, true).unwrap().available_bytes(), 0);
+    assert_eq!(read(&log, 2, MAX, true).unwrap().available_bytes(), 0);
 }
 
 #[test]
@@ -56,7 +56,10 @@ fn what_is_before_the_start_is_gone() {
     }
     log.delete_before(2).unwrap();
     assert_eq!(offsets(&log), [2, 3, 4, 5]);
-    assert_eq!(log.read(1, MAX, true), Err(ErrorCode::OFFSET_OUT_OF_RANGE));
+    assert_eq!(
+        read(&log, 1, MAX, true),
+        Err(ErrorCode::OFFSET_OUT_OF_RANGE)
+    );
     // The batch that holds the start is still read whole.
     assert_eq!(log.batches.len(), 2);
     // The start never goes back.
