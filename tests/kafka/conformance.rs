@@ -5,9 +5,13 @@ mod commits;
 mod consumers;
 mod fetching;
 mod groups;
+mod isolation;
 mod offsets;
 mod producing;
 mod topics;
+mod transactional;
+mod transactions;
+mod txn_offsets;
 mod versions;
 
 use std::fmt::Debug;
@@ -30,12 +34,22 @@ use groups::{
     an_instance_takes_its_predecessors_place, generations_are_checked, joins_are_checked,
     rebalances_are_told,
 };
+use isolation::{markers_are_kafkas_own_batches, readers_stop_at_the_last_stable_offset};
 use offsets::{epochs_are_looked_up, offsets_are_looked_up, records_are_deleted};
 use producing::{
     batches_are_checked, compacted_topics_want_keys, each_record_is_looked_at,
     produce_requests_are_checked, sequences_are_checked,
 };
 use topics::{settings_are_told, topics_are_checked, topics_are_grown_and_deleted, unknown_topics};
+use transactions::{
+    an_ongoing_transaction_is_aborted_first, transactional_producers_are_checked,
+    transactions_are_ended_by_bumping_the_epoch, transactions_are_ended_with_the_epoch_they_have,
+    transactions_are_listed, who_writes_to_a_transaction_is_checked,
+};
+use txn_offsets::{
+    members_commit_in_their_generation, offsets_come_with_their_transaction,
+    transactional_commits_are_checked,
+};
 use versions::{coordinators_are_looked_up, unknown_versions_are_refused};
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -66,6 +80,17 @@ pub(crate) const TESTS: &[Test] = tests![
     topics_are_grown_and_deleted(Cluster),
     settings_are_told(Cluster),
     unknown_topics(Cluster),
+    transactional_producers_are_checked(Cluster),
+    an_ongoing_transaction_is_aborted_first(Cluster),
+    who_writes_to_a_transaction_is_checked(Cluster),
+    transactions_are_ended_by_bumping_the_epoch(Cluster),
+    transactions_are_ended_with_the_epoch_they_have(Cluster),
+    transactions_are_listed(Cluster),
+    readers_stop_at_the_last_stable_offset(Cluster),
+    markers_are_kafkas_own_batches(Cluster),
+    offsets_come_with_their_transaction(Cluster),
+    transactional_commits_are_checked(Cluster),
+    members_commit_in_their_generation(Cluster),
     unknown_versions_are_refused(Cluster),
     coordinators_are_looked_up(Cluster),
 ];
