@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use payment_notifier::consumer::{ConsumerConfig, IsolationLevel, OffsetReset};
+use payment_notifier::consumer::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
 use payment_notifier::group::Assignor;
 
 use crate::verifiable::{Failure, Place, Properties};
@@ -19,16 +19,17 @@ pub(crate) struct Arguments {
     /// Makes this a static member of that name.
     #[arg(long)]
     group_instance_id: Option<String>,
-    /// The group protocol: `classic` is the only one here.
-    #[arg(long, default_value = "classic", value_parser = protocol)]
-    group_protocol: String,
-    /// Accepted, and of no effect: it is about the group protocol `consumer`.
+    /// The group protocol: `classic` or `consumer`. Default: `classic`.
+    #[arg(long, value_parser = protocol)]
+    group_protocol: Option<GroupProtocol>,
+    /// With the group protocol `consumer`: how the coordinator shares partitions out.
     #[arg(long)]
     group_remote_assignor: Option<String>,
     /// How many records; -1 for no end.
     #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
     pub(crate) max_messages: i64,
-    /// Milliseconds of silence after which the group goes on without this member.
+    /// Milliseconds of silence after which the group goes on without this member. Not with the
+    /// group protocol `consumer`: the brokers say how many.
     #[arg(long)]
     session_timeout: Option<u64>,
     /// Tells each record by itself too.
@@ -41,7 +42,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = reset_policy)]
     reset_policy: Option<OffsetReset>,
     /// How partitions are shared out: `range` or `cooperative-sticky`, or the names of Java's
-    /// classes, separated by commas in order of preference. Default: `range`.
+    /// classes, separated by commas in order of preference. Default: `range`. Not used with the
+    /// group protocol `consumer`.
     #[arg(long, value_parser = assignor, value_delimiter = ',')]
     assignment_strategy: Vec<Assignor>,
     /// A Java properties file. Settings that are not known here are named and ignored.
@@ -59,25 +61,47 @@ impl Arguments {
         apply_file(properties, &mut config)?;
         config.group_id.clone_from(&self.group_id);
         config.topics = vec![self.place.topic.clone()];
+        if let Some(protocol) = self.group_protocol {
+            config.group_protocol = protocol;
+        }
         if let Some(millis) = self.session_timeout {
             config.session_timeout = Duration::from_millis(millis);
         }
+        match config.group_protocol {
+            GroupProtocol::Classic => self.apply_classic(&mut config),
+            GroupProtocol::Consumer => self.apply_consumer(&mut config),
+        }
         if let Some(policy) = self.reset_policy {
             config.auto_offset_reset = policy;
-        }
-        if !self.assignment_strategy.is_empty() {
-            config.assignors.clone_from(&self.assignment_strategy);
         }
         if let Some(name) = &self.group_instance_id {
             config.group_instance_id = Some(name.clone());
         }
         Ok(config)
     }
+
+    fn apply_classic(&self, config: &mut ConsumerConfig) {
+        if !self.assignment_strategy.is_empty() {
+            config.assignors.clone_from(&self.assignment_strategy);
+        }
+    }
+
+    /// As Java's does, leaves the members' assignors out.
+    fn apply_consumer(&self, config: &mut ConsumerConfig) {
+        if let Some(name) = &self.group_remote_assignor {
+            config.remote_assignor = Some(name.clone());
+        }
+        config.assignors = ConsumerConfig::default().assignors;
+    }
 }
 
 fn apply_file(file: &mut Properties, config: &mut ConsumerConfig) -> Result<(), Failure> {
     file.apply("group.id", &mut config.group_id)?;
     config.group_instance_id = file.take("group.instance.id")?;
+    if let Some(name) = file.take::<String>("group.protocol")? {
+        config.group_protocol = protocol(&name)?;
+    }
+    config.remote_assignor = file.take("group.remote.assignor")?;
     file.apply_millis("session.timeout.ms", &mut config.session_timeout)?;
     file.apply_millis("heartbeat.interval.ms", &mut config.heartbeat_interval)?;
     file.apply_millis("max.poll.interval.ms", &mut config.rebalance_timeout)?;
@@ -100,10 +124,11 @@ fn apply_file(file: &mut Properties, config: &mut ConsumerConfig) -> Result<(), 
     Ok(())
 }
 
-fn protocol(name: &str) -> Result<String, &'static str> {
-    match name.to_ascii_lowercase() {
-        name if name == "classic" => Ok(name),
-        _ => Err("only the group protocol `classic` is spoken here"),
+fn protocol(name: &str) -> Result<GroupProtocol, &'static str> {
+    match name.to_ascii_lowercase().as_str() {
+        "classic" => Ok(GroupProtocol::Classic),
+        "consumer" => Ok(GroupProtocol::Consumer),
+        _ => Err("one of classic, consumer"),
     }
 }
 

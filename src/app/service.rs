@@ -229,6 +229,8 @@ fn consumer_config(kafka: &KafkaConfig) -> ConsumerConfig {
         });
     ConsumerConfig {
         group_instance_id: kafka.group_instance_id.clone(),
+        group_protocol: kafka.group_protocol,
+        remote_assignor: kafka.group_remote_assignor.clone(),
         assignors: assignors.collect(),
         session_timeout: kafka.session_timeout,
         heartbeat_interval: kafka.heartbeat_interval,

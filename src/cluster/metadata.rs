@@ -100,6 +100,14 @@ impl Metadata {
             .collect()
     }
 
+    /// The names of the topics that have ids, by those.
+    pub fn topic_names(&self) -> BTreeMap<[u8; 16], Arc<str>> {
+        let topics = self.topics.iter().filter(|(_, topic)| topic.id != [0; 16]);
+        topics
+            .map(|(name, topic)| (topic.id, name.clone()))
+            .collect()
+    }
+
     /// Takes over an answer about `topics`; those that the answer leaves out stay as they were.
     #[must_use]
     pub fn updated(&self, response: MetadataResponse) -> Self {

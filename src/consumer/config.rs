@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::cluster::{ClientConfig, LONGEST};
-use crate::group::{Assignor, membership};
+use crate::group::Assignor;
+use crate::group::membership::{self, GroupProtocol};
 use crate::wire::IsolationLevel;
 
 /// Where a partition begins that has no committed offset, or whose offset is gone:
@@ -29,7 +30,16 @@ pub struct ConsumerConfig {
     pub topics: Vec<String>,
     /// `group.instance.id`: makes this a static member (KIP-345).
     pub group_instance_id: Option<String>,
-    /// `partition.assignment.strategy`, in order of preference.
+    /// `group.protocol`: who shares the partitions out. [`GroupProtocol::Consumer`] (KIP-848) is
+    /// for brokers from Kafka 4.0 on; where they don't have it, the classic one is used, with a
+    /// warning. The members of a group may have either while it moves from one to the other.
+    pub group_protocol: GroupProtocol,
+    /// `group.remote.assignor`: with [`GroupProtocol::Consumer`], how the coordinator shares
+    /// partitions out, `uniform` or `range` where nothing else is set up there. Default: its own
+    /// choice.
+    pub remote_assignor: Option<String>,
+    /// `partition.assignment.strategy`, in order of preference. With [`GroupProtocol::Consumer`]
+    /// this and the next two are the coordinator's to say: they stay at their defaults.
     pub assignors: Vec<Assignor>,
     /// `session.timeout.ms`: a member silent for this long is put out of its group.
     pub session_timeout: Duration,
@@ -73,6 +83,8 @@ impl Default for ConsumerConfig {
             group_id: String::new(),
             topics: Vec::new(),
             group_instance_id: None,
+            group_protocol: GroupProtocol::Classic,
+            remote_assignor: None,
             assignors: vec![Assignor::Range, Assignor::CooperativeSticky],
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
@@ -94,6 +106,10 @@ impl ConsumerConfig {
     /// The part of the settings that the membership needs.
     pub(super) fn membership(&self, shared: &ClientConfig, seed: u64) -> membership::Config {
         membership::Config {
+            protocol: self.group_protocol,
+            member_id: new_member_id(),
+            remote_assignor: self.remote_assignor.clone(),
+            rack: Some(self.client_rack.clone()).filter(|rack| !rack.is_empty()),
             group_id: self.group_id.clone(),
             instance_id: self.group_instance_id.clone(),
             session_timeout: self.session_timeout,
@@ -118,4 +134,12 @@ impl ConsumerConfig {
             ..self
         }
     }
+}
+
+/// An id that no other member has: a random UUID, as in Kafka's own clients.
+fn new_member_id() -> String {
+    let random = fastrand::u128(..).to_be_bytes();
+    uuid::Builder::from_random_bytes(random)
+        .into_uuid()
+        .to_string()
 }

@@ -231,6 +231,8 @@ fn may_pass(error: &Error) -> bool {
     match (error.kind(), error.code()) {
         // It was accepted at the start: someone is changing a password or a certificate.
         (ErrorKind::Authentication, _) => true,
+        // Heartbeats find out by themselves, and lead to another epoch (KIP-848).
+        (_, Some(ErrorCode::STALE_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID)) => true,
         (_, Some(code)) => code_may_pass(code),
         // An answer that can't be read may be one connection's trouble.
         (ErrorKind::Protocol, None) => true,

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use config::{ConsumerConfig, OffsetReset};
 pub use records::FetchedRecords;
 
+pub use crate::group::membership::GroupProtocol;
 pub use crate::group::{CommitOffset, GroupOffsets};
 pub use crate::wire::IsolationLevel;
 
@@ -289,11 +290,49 @@ fn check(config: &ConsumerConfig) -> Result<(), Error> {
     if sizes.iter().any(|bytes| *bytes < 1) {
         return wrong("fetch.max.bytes and max.partition.fetch.bytes must be at least 1");
     }
+    match config.group_protocol {
+        GroupProtocol::Classic => check_classic(config),
+        GroupProtocol::Consumer => check_consumer(config),
+    }
+    .map_err(|text| Error::new(ErrorKind::Usage, text))
+}
+
+fn check_classic(config: &ConsumerConfig) -> Result<(), &'static str> {
     if config.assignors.is_empty() {
-        return wrong("partition.assignment.strategy is empty");
+        return Err("partition.assignment.strategy is empty");
     }
     if config.heartbeat_interval >= config.session_timeout {
-        return wrong("heartbeat.interval.ms must be below session.timeout.ms");
+        return Err("heartbeat.interval.ms must be below session.timeout.ms");
+    }
+    if config.remote_assignor.is_some() {
+        return Err("group.remote.assignor can't be set with group.protocol=classic");
+    }
+    Ok(())
+}
+
+/// What the coordinator says can't be said here too, as in Java.
+fn check_consumer(config: &ConsumerConfig) -> Result<(), &'static str> {
+    let default = ConsumerConfig::default();
+    if config.assignors != default.assignors {
+        return Err(
+            "partition.assignment.strategy can't be set with group.protocol=consumer: \
+             see group.remote.assignor",
+        );
+    }
+    if config.session_timeout != default.session_timeout {
+        return Err(
+            "session.timeout.ms can't be set with group.protocol=consumer: \
+             the brokers' group.consumer.session.timeout.ms holds",
+        );
+    }
+    if config.heartbeat_interval != default.heartbeat_interval {
+        return Err(
+            "heartbeat.interval.ms can't be set with group.protocol=consumer: \
+             the brokers' group.consumer.heartbeat.interval.ms holds",
+        );
+    }
+    if config.remote_assignor.as_deref() == Some("") {
+        return Err("group.remote.assignor is empty");
     }
     Ok(())
 }

@@ -19,8 +19,8 @@ use crate::clock::{now, sleep_until};
 use crate::cluster::{Channel, Client, Metadata};
 use crate::group::assignor::PartitionCounts;
 use crate::group::membership::{
-    Attempt, CommitStamp, Config, Effect, Ending, GroupFailure, JoinAnswer, Membership,
-    RequestError, SyncAnswer,
+    Attempt, CommitStamp, Config, ConsumerHeartbeatAnswer, Effect, Ending, GroupFailure,
+    JoinAnswer, Membership, RequestError, SyncAnswer, TopicId, TopicNames,
 };
 pub(crate) use crate::group::requests::Found;
 use crate::group::requests::Requests;
@@ -47,6 +47,8 @@ enum Answer {
     Sync(Attempt, Result<SyncAnswer, RequestError>),
     Heartbeat(Attempt, Result<(), RequestError>),
     Leave(Attempt, Result<(), RequestError>),
+    ConsumerHeartbeat(Attempt, Result<ConsumerHeartbeatAnswer, RequestError>),
+    Topics(Attempt, Result<TopicNames, RequestError>),
     Commit(Box<Commit>, CommitStamp, Result<(), RequestError>),
 }
 
@@ -72,11 +74,9 @@ impl GroupDriver {
     /// Begins to join.
     pub(crate) fn new(client: Client, config: Config) -> Self {
         let group = config.group_id.clone();
-        let mut machine = Membership::new(config);
-        machine.handle_start(now());
-        Self {
+        let mut driver = Self {
             group,
-            machine,
+            machine: Membership::new(config),
             rebalance: client.channel(),
             control: client.channel(),
             client,
@@ -87,7 +87,10 @@ impl GroupDriver {
             commits: VecDeque::new(),
             committing: false,
             trouble: Trouble::default(),
-        }
+        };
+        driver.handle_metadata(&driver.client.metadata());
+        driver.machine.handle_start(now());
+        driver
     }
 
     /// The next event. Cancel safe: what is under way stays so.
@@ -129,13 +132,14 @@ impl GroupDriver {
         &self,
         partitions: Vec<TopicPartition>,
     ) -> impl Future<Output = Found> + Send + use<> {
-        self.requests(&self.control).committed(partitions)
+        let stamp = self.machine.fetch_stamp();
+        self.requests(&self.control).committed(stamp, partitions)
     }
 
     /// Takes note of the cluster's present topics.
     pub(crate) fn handle_metadata(&mut self, metadata: &Metadata) {
-        let counts = metadata.partition_counts();
-        self.machine.handle_topics_changed(&counts, now());
+        let (counts, names) = (metadata.partition_counts(), metadata.topic_names());
+        self.machine.handle_topics_changed(&counts, names, now());
     }
 
     fn requests(&self, channel: &Channel) -> Requests {
@@ -183,6 +187,13 @@ impl GroupDriver {
                 let (attempt, requests) = (leave.attempt, self.requests(&self.control));
                 self.begin(async move { Answer::Leave(attempt, requests.leave(leave).await) });
             }
+            Effect::ConsumerHeartbeat(beat) => {
+                let (attempt, requests) = (beat.attempt, self.requests(&self.control));
+                self.begin(async move {
+                    Answer::ConsumerHeartbeat(attempt, requests.consumer_heartbeat(beat).await)
+                });
+            }
+            Effect::NeedTopics { attempt, topics } => self.name_topics(attempt, &topics),
             Effect::Assigned(partitions) => {
                 let generation = self.machine.generation();
                 let count = self.machine.assignment().len();
@@ -201,6 +212,10 @@ impl GroupDriver {
                 tracing::warn!(group = %self.group, ?partitions, "partitions lost");
                 self.revoking = None;
                 self.events.push_back(GroupEvent::Lost(partitions));
+            }
+            Effect::Unsupported => {
+                tracing::warn!(group = %self.group, "the brokers don't speak group.protocol=consumer (KIP-848: Kafka 4.0, group.version 1); the classic protocol is used");
+                self.machine.handle_unsupported(now());
             }
             Effect::Failed(failure) => self.events.push_back(GroupEvent::Failed(failed(failure))),
             Effect::Left(ending) => self.events.push_back(GroupEvent::Left(ending)),
@@ -234,6 +249,17 @@ impl GroupDriver {
         });
     }
 
+    fn name_topics(&mut self, attempt: Attempt, topics: &[TopicId]) {
+        tracing::debug!(group = %self.group, count = topics.len(), "topics assigned whose names are not known");
+        let client = self.client.clone();
+        let timeout = client.config().request_timeout;
+        self.begin(async move {
+            let refreshed = client.refresh(Instant::now() + timeout).await;
+            let names = refreshed.map(|metadata| metadata.topic_names());
+            Answer::Topics(attempt, names.map_err(|error| request_error(&error)))
+        });
+    }
+
     fn handle_answer(&mut self, answer: Answer) {
         let now = now();
         self.watch(&answer, now);
@@ -254,6 +280,10 @@ impl GroupDriver {
             Answer::Heartbeat(attempt, answer) => {
                 self.machine.handle_heartbeat(attempt, answer, now);
             }
+            Answer::ConsumerHeartbeat(attempt, answer) => {
+                self.machine.handle_consumer_heartbeat(attempt, answer, now);
+            }
+            Answer::Topics(attempt, names) => self.machine.handle_topics(attempt, names, now),
             Answer::Leave(attempt, answer) => self.machine.handle_leave_answer(attempt, answer),
             Answer::Commit(commit, stamp, answer) => self.handle_committed(commit, &stamp, answer),
         }

@@ -1,45 +1,31 @@
 //! The group's requests as the message crate wants them, each sent once and its answer read.
 
-use std::collections::{BTreeMap, HashMap};
+mod offsets;
+
 use std::time::Duration;
 
+use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::offset_commit_request::{
-    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest,
-    OffsetFetchResponse, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
+use uuid::Uuid;
 
+use crate::ErrorKind;
 use crate::cluster::{Channel, Node};
-use crate::group::CommitOffset;
-use crate::group::membership::{self, CommitStamp, GroupMember, RequestError};
+use crate::group::membership::{self, GroupMember, RequestError};
+use crate::wire::ErrorCode;
 use crate::wire::names::{group_id, text, topic_name};
-use crate::wire::{ErrorCode, TopicPartition};
-use crate::{Error, ErrorKind};
+
+pub(crate) use offsets::Found;
 
 /// The protocol type of consumers; Connect's and others' have their own.
 const CONSUMER: &str = "consumer";
-
-/// The first version of OffsetFetch that can be told to wait for open transactions (KIP-447).
-const FIRST_STABLE_OFFSET_FETCH: i16 = 7;
-
-/// Offsets that were looked up.
-#[derive(Debug)]
-pub(crate) struct Found {
-    /// What is known of each partition: its offset, or that it has none.
-    pub(crate) offsets: BTreeMap<TopicPartition, Option<i64>>,
-    /// The leader epochs that were committed beside them, -1 for none.
-    pub(crate) epochs: BTreeMap<TopicPartition, i32>,
-    /// Why it is not known of others.
-    pub(crate) failure: Option<Error>,
-}
 
 /// One group, as requests about it are sent to its coordinator.
 #[derive(Clone, Debug)]
@@ -128,6 +114,44 @@ impl Requests {
         checked(self.call(&request, heartbeat.timeout).await?.error_code)
     }
 
+    pub(super) async fn consumer_heartbeat(
+        self,
+        beat: membership::ConsumerHeartbeat,
+    ) -> Result<membership::ConsumerHeartbeatAnswer, RequestError> {
+        let mut request = ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(group_id(&self.group))
+            .with_member_id(text(&beat.member_id))
+            .with_member_epoch(beat.epoch)
+            .with_instance_id(optional(beat.instance_id.as_deref()))
+            .with_topic_partitions(beat.owned.map(owned));
+        if let Some(wants) = beat.subscribing {
+            let topics = wants.topics.iter().map(|topic| topic_name(topic));
+            request = request
+                .with_subscribed_topic_names(Some(topics.collect()))
+                .with_rebalance_timeout_ms(millis(wants.rebalance_timeout))
+                .with_server_assignor(optional(wants.assignor.as_deref()))
+                .with_rack_id(optional(wants.rack.as_deref()));
+        }
+        let answer = self.call(&request, beat.timeout).await?;
+        match (ErrorCode(answer.error_code), answer.error_message) {
+            (ErrorCode::NONE, _) => {}
+            (code, Some(why)) => return Err(RequestError::Told(code, why.to_string())),
+            (code, None) => return Err(RequestError::Code(code)),
+        }
+        let interval = u64::try_from(answer.heartbeat_interval_ms).unwrap_or_default();
+        Ok(membership::ConsumerHeartbeatAnswer {
+            member_id: answer.member_id.map(|id| id.to_string()),
+            epoch: answer.member_epoch,
+            interval: Duration::from_millis(interval),
+            assignment: answer.assignment.map(|assignment| {
+                let topics = assignment.topic_partitions.into_iter();
+                topics
+                    .map(|topic| (topic.topic_id.into_bytes(), topic.partitions))
+                    .collect()
+            }),
+        })
+    }
+
     pub(super) async fn leave(self, leave: membership::LeaveRequest) -> Result<(), RequestError> {
         let member = MemberIdentity::default()
             .with_member_id(text(&leave.member_id))
@@ -139,95 +163,6 @@ impl Requests {
         checked(answer.error_code)?;
         let mut members = answer.members.iter();
         members.try_for_each(|member| checked(member.error_code))
-    }
-
-    /// Commits; the first refusal of a partition counts for all, and one that the answer leaves
-    /// out as refused.
-    pub(super) async fn commit(
-        self,
-        stamp: &CommitStamp,
-        offsets: &[CommitOffset],
-        deadline: Instant,
-    ) -> Result<(), RequestError> {
-        let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition>> = BTreeMap::new();
-        for offset in offsets {
-            let partition = OffsetCommitRequestPartition::default()
-                .with_partition_index(offset.partition.partition)
-                .with_committed_offset(offset.next_offset)
-                .with_committed_leader_epoch(offset.leader_epoch.unwrap_or(-1))
-                .with_committed_metadata(Some(text(&offset.metadata)));
-            topics
-                .entry(&offset.partition.topic)
-                .or_default()
-                .push(partition);
-        }
-        let topics = topics.into_iter().map(|(topic, partitions)| {
-            let topic = OffsetCommitRequestTopic::default().with_name(topic_name(topic));
-            topic.with_partitions(partitions)
-        });
-        let request = OffsetCommitRequest::default()
-            .with_group_id(group_id(&self.group))
-            .with_generation_id_or_member_epoch(stamp.generation)
-            .with_member_id(text(&stamp.member_id))
-            .with_group_instance_id(optional(stamp.instance_id.as_deref()))
-            .with_topics(topics.collect());
-        let left = deadline.saturating_duration_since(Instant::now());
-        let answer = self.call(&request, left).await?;
-        let mut answered = 0;
-        for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
-            checked(partition.error_code)?;
-            answered += 1;
-        }
-        if answered < offsets.len() {
-            return Err(RequestError::Code(ErrorCode::UNKNOWN_SERVER_ERROR));
-        }
-        Ok(())
-    }
-
-    /// The committed offsets of these partitions.
-    pub(super) async fn committed(self, partitions: Vec<TopicPartition>) -> Found {
-        let doing = format!("the committed offsets of group {}", self.group);
-        match self.ask_committed(&partitions, &doing).await {
-            Ok(answer) => read_committed(answer, &doing),
-            Err(error) => Found {
-                offsets: BTreeMap::new(),
-                epochs: BTreeMap::new(),
-                failure: Some(error),
-            },
-        }
-    }
-
-    async fn ask_committed(
-        &self,
-        partitions: &[TopicPartition],
-        doing: &str,
-    ) -> Result<OffsetFetchResponse, Error> {
-        let Some(coordinator) = self.coordinator else {
-            return Err(Error::broker(ErrorCode::COORDINATOR_NOT_AVAILABLE, doing));
-        };
-        let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
-        for tp in partitions {
-            topics.entry(&tp.topic).or_default().push(tp.partition);
-        }
-        let topics = topics.into_iter().map(|(topic, indexes)| {
-            let topic = OffsetFetchRequestTopic::default().with_name(topic_name(topic));
-            topic.with_partition_indexes(indexes)
-        });
-        let deadline = Instant::now() + self.timeout;
-        let connection = self
-            .channel
-            .connection(Node::Id(coordinator), deadline)
-            .await?;
-        let stable = connection.version::<OffsetFetchRequest>()? >= FIRST_STABLE_OFFSET_FETCH;
-        let request = OffsetFetchRequest::default()
-            .with_group_id(group_id(&self.group))
-            .with_topics(Some(topics.collect()))
-            .with_require_stable(stable);
-        let answer = connection.call(&request, deadline).await?;
-        ErrorCode(answer.error_code)
-            .ok()
-            .map_err(|code| Error::broker(code, doing))?;
-        Ok(answer)
     }
 
     async fn call<R: Request>(
@@ -253,34 +188,6 @@ impl Requests {
     }
 }
 
-/// What an answer says of each partition: one that has its own trouble, an open transaction for
-/// one, keeps none of the others from their offsets.
-fn read_committed(answer: OffsetFetchResponse, doing: &str) -> Found {
-    let mut found = Found {
-        offsets: BTreeMap::new(),
-        epochs: BTreeMap::new(),
-        failure: None,
-    };
-    for topic in answer.topics {
-        for partition in topic.partitions {
-            let tp = TopicPartition::new(topic.name.as_str(), partition.partition_index);
-            match ErrorCode(partition.error_code).ok() {
-                Ok(()) => {
-                    let offset = Some(partition.committed_offset).filter(|offset| *offset >= 0);
-                    found
-                        .epochs
-                        .insert(tp.clone(), partition.committed_leader_epoch);
-                    found.offsets.insert(tp, offset);
-                }
-                Err(code) => {
-                    found.failure = Some(Error::broker(code, format!("{doing}: {tp}")));
-                }
-            }
-        }
-    }
-    found
-}
-
 fn checked(code: i16) -> Result<(), RequestError> {
     ErrorCode(code).ok().map_err(RequestError::Code)
 }
@@ -291,4 +198,13 @@ fn millis(duration: Duration) -> i32 {
 
 fn optional(name: Option<&str>) -> Option<StrBytes> {
     name.map(text)
+}
+
+fn owned(topics: membership::TopicPartitions) -> Vec<TopicPartitions> {
+    let topics = topics.into_iter().map(|(topic, partitions)| {
+        TopicPartitions::default()
+            .with_topic_id(Uuid::from_bytes(topic))
+            .with_partitions(partitions)
+    });
+    topics.collect()
 }

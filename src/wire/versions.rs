@@ -15,7 +15,7 @@ const SPOKEN: &[(ApiKey, i16, i16)] = &[
     (ApiKey::ListOffsets, 5, 7),
     (ApiKey::Metadata, 9, 13),
     (ApiKey::OffsetCommit, 8, 9),
-    (ApiKey::OffsetFetch, 6, 7),
+    (ApiKey::OffsetFetch, 6, 9),
     (ApiKey::FindCoordinator, 3, 3),
     (ApiKey::JoinGroup, 6, 9),
     (ApiKey::Heartbeat, 4, 4),

@@ -20,9 +20,11 @@ use crate::support::verifiable::Verifiable;
 
 use audit::the_audit_finds_what_is_wrong;
 use relay::{
-    javas_cooperative_members_come_and_go, librdkafkas_range_members_come_and_go,
-    mixed_cooperative_members_come_and_go, mixed_range_members_come_and_go,
-    our_cooperative_members_come_and_go, our_range_members_come_and_go,
+    javas_cooperative_members_come_and_go, javas_members_come_and_go_by_the_consumer_protocol,
+    librdkafkas_range_members_come_and_go, mixed_cooperative_members_come_and_go,
+    mixed_members_come_and_go_by_the_consumer_protocol, mixed_range_members_come_and_go,
+    our_cooperative_members_come_and_go, our_members_come_and_go_by_the_consumer_protocol,
+    our_members_come_and_go_by_the_coordinators_ranges, our_range_members_come_and_go,
 };
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -38,6 +40,10 @@ pub(crate) const TESTS: &[Test] = tests![
     mixed_range_members_come_and_go(Cluster, Java, ConfluentKafka) within 240,
     mixed_cooperative_members_come_and_go(Cluster, Java, ConfluentKafka) within 240,
     javas_cooperative_members_come_and_go(Cluster, Java) within 240,
+    our_members_come_and_go_by_the_consumer_protocol(Cluster) within 240,
+    our_members_come_and_go_by_the_coordinators_ranges(Cluster) within 240,
+    mixed_members_come_and_go_by_the_consumer_protocol(Cluster, Java, ConfluentKafka) within 240,
+    javas_members_come_and_go_by_the_consumer_protocol(Cluster, Java) within 240,
     librdkafkas_range_members_come_and_go(Cluster, ConfluentKafka) within 240,
     a_member_that_closes_instead_of_revoking_leaves_at_once(Cluster),
 ];
@@ -244,8 +250,8 @@ async fn wrong_arguments_are_refused() {
     for (name, arguments, why) in [
         (
             "verifiable_consumer",
-            ["--group-protocol", "consumer"],
-            "classic",
+            ["--group-protocol", "streams"],
+            "classic, consumer",
         ),
         (
             "verifiable_consumer",

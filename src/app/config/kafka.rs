@@ -7,6 +7,7 @@ use super::formats::{self, Address, AddressOf, Extension, NameCheck};
 use super::kind::{Caseless, Choice, File, Hidden, List, Optional, Text, millis, whole};
 use super::reader::Reader;
 use super::table::{Fallback, Key, Table, table};
+use crate::consumer::GroupProtocol;
 use crate::secret::Secret;
 use crate::wire::IsolationLevel;
 use crate::wire::compression::Compression;
@@ -24,6 +25,11 @@ pub enum Assignor {
 const ASSIGNORS: Choice<Assignor> = Choice(&[
     ("range", Assignor::Range),
     ("cooperative-sticky", Assignor::CooperativeSticky),
+]);
+
+const GROUP_PROTOCOLS: Choice<GroupProtocol> = Choice(&[
+    ("classic", GroupProtocol::Classic),
+    ("consumer", GroupProtocol::Consumer),
 ]);
 
 /// Whether TLS is used, and whether there is a login.
@@ -184,6 +190,16 @@ table! {
         /// that was taken back, and a dead letter whose forward was aborted is still where it
         /// came from, so that draining it would send it twice.
         "isolation.level" => isolation_level: IsolationLevel = ISOLATION_LEVELS, default "read_committed";
+        /// Who divides them: `classic`, a member of the group for all; or `consumer`, the brokers
+        /// (KIP-848, from Kafka 4.0 on; where they can't, `classic` is used, with a warning).
+        /// Members of both can be in a group while it goes from one to the other. With `consumer`
+        /// the brokers say how long a session is, how often there are heartbeats, and how
+        /// partitions are divided: `session.timeout.ms`, `heartbeat.interval.ms` and
+        /// `partition.assignment.strategy` must not be set then.
+        "group.protocol" => group_protocol: GroupProtocol = GROUP_PROTOCOLS, default "classic";
+        /// With `group.protocol = "consumer"`: which of the brokers' ways to divide partitions,
+        /// `uniform` or `range` where they have no others. By default the brokers choose.
+        "group.remote.assignor" => group_remote_assignor: Option<String> = Optional(Text(formats::name)), unset "uniform";
         /// Where this process runs. Where brokers have racks and let their clients read from the
         /// closest replica (`replica.selector.class`), that is done (KIP-392).
         "client.rack" => client_rack: Option<String> = Optional(Text(formats::name)), unset "eu-west-1a";
@@ -222,6 +238,7 @@ table! {
 impl KafkaConfig {
     /// The rules between keys; Java's client has most of them.
     pub(super) fn check(&self, reader: &mut Reader) {
+        self.check_group(reader);
         reader.require(
             self.heartbeat_interval < self.session_timeout,
             ["kafka.heartbeat.interval.ms", "kafka.session.timeout.ms"],
@@ -270,5 +287,36 @@ impl KafkaConfig {
             ],
             "must be at least linger.ms and request.timeout.ms together",
         );
+    }
+
+    /// What goes with either group protocol alone. Java refuses the same.
+    fn check_group(&self, reader: &mut Reader) {
+        let protocol = "kafka.group.protocol";
+        let is_classic = self.group_protocol == GroupProtocol::Classic;
+        let assignor = "kafka.group.remote.assignor";
+        reader.require(
+            !is_classic || self.group_remote_assignor.is_none(),
+            [assignor, protocol],
+            "must not be set with group.protocol=classic: see partition.assignment.strategy",
+        );
+        for (key, message) in [
+            (
+                "kafka.session.timeout.ms",
+                "must not be set with group.protocol=consumer: the brokers' \
+                 group.consumer.session.timeout.ms holds",
+            ),
+            (
+                "kafka.heartbeat.interval.ms",
+                "must not be set with group.protocol=consumer: the brokers' \
+                 group.consumer.heartbeat.interval.ms holds",
+            ),
+            (
+                "kafka.partition.assignment.strategy",
+                "must not be set with group.protocol=consumer: see group.remote.assignor",
+            ),
+        ] {
+            let allowed = is_classic || !reader.is_set(key);
+            reader.require(allowed, [key, protocol], message);
+        }
     }
 }

@@ -167,7 +167,7 @@ impl GroupDriver {
         tracing::debug!(group = %self.group, ?error, "commit failed");
         self.machine.handle_commit_error(stamp, &error, now());
         match error {
-            RequestError::Code(code) if !may_pass(code) => {
+            RequestError::Code(code) | RequestError::Told(code, _) if !may_pass(code) => {
                 let error = Error::broker(code, self.committing_what());
                 commit.purpose.refuse(error);
             }
@@ -187,7 +187,12 @@ impl GroupDriver {
     }
 }
 
-/// A rebalance passes, and the partitions may still be this member's after it.
+/// A rebalance passes, and so does an old epoch; the partitions may still be this member's after
+/// it.
 fn may_pass(code: ErrorCode) -> bool {
-    code.is_retriable() || code == ErrorCode::REBALANCE_IN_PROGRESS
+    let passing = [
+        ErrorCode::REBALANCE_IN_PROGRESS,
+        ErrorCode::STALE_MEMBER_EPOCH,
+    ];
+    code.is_retriable() || passing.contains(&code)
 }

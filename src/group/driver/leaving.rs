@@ -66,7 +66,9 @@ fn not_left(group: &str, error: &RequestError) -> Error {
             let why = format!("no answer from the coordinator within {LEAVE_TIMEOUT:?}");
             Error::new(ErrorKind::Timeout, text(&why))
         }
-        RequestError::Code(code) => Error::coded(*code, text(&code.to_string())),
+        RequestError::Code(code) | RequestError::Told(code, _) => {
+            Error::coded(*code, text(&code.to_string()))
+        }
         RequestError::Disconnected | RequestError::MemberIdRequired(_) => Error::new(
             ErrorKind::Connection,
             text("its coordinator is out of reach"),

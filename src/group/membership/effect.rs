@@ -1,6 +1,8 @@
-//! What the machine asks of its driver, and what the driver answers.
+//! What a machine asks of its driver, and what the driver answers.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +35,17 @@ pub enum Effect {
     Heartbeat(HeartbeatRequest),
     /// Send a LeaveGroup: [`handle_leave_answer`](super::Membership::handle_leave_answer).
     Leave(LeaveRequest),
+    /// Send a ConsumerGroupHeartbeat:
+    /// [`handle_consumer_heartbeat`](super::Membership::handle_consumer_heartbeat).
+    ConsumerHeartbeat(ConsumerHeartbeat),
+    /// Partitions of these topics are assigned, and their names are not known:
+    /// [`handle_topics`](super::Membership::handle_topics).
+    NeedTopics {
+        /// Names the question.
+        attempt: Attempt,
+        /// Their ids.
+        topics: Vec<TopicId>,
+    },
     /// A rebalance is complete and these partitions were added to what is owned: maybe none.
     Assigned(Vec<TopicPartition>),
     /// Give these partitions up: finish what is in flight, commit, then
@@ -49,6 +62,9 @@ pub enum Effect {
     /// The group can't be joined, and another attempt would end the same. The last effect until
     /// [`handle_leave`](super::Membership::handle_leave).
     Failed(GroupFailure),
+    /// The coordinator does not speak the consumer protocol. The last effect until
+    /// [`handle_unsupported`](super::Membership::handle_unsupported).
+    Unsupported,
     /// The membership has ended as asked. The last effect.
     Left(Ending),
 }
@@ -135,6 +151,60 @@ pub struct LeaveRequest {
     pub timeout: Duration,
 }
 
+/// A topic's id (KIP-516).
+pub type TopicId = [u8; 16];
+
+/// Topics' names by their ids.
+pub type TopicNames = BTreeMap<TopicId, Arc<str>>;
+
+/// Partitions, topic by topic.
+pub type TopicPartitions = Vec<(TopicId, Vec<i32>)>;
+
+/// A ConsumerGroupHeartbeat request (KIP-848). What is left out is as it was told last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerHeartbeat {
+    /// Names the request.
+    pub attempt: Attempt,
+    /// The member's id, of its own choice.
+    pub member_id: String,
+    /// The member's epoch; 0 to join, -1 to leave, -2 to leave and come back.
+    pub epoch: i32,
+    /// The id of a static member.
+    pub instance_id: Option<String>,
+    /// What the member wants.
+    pub subscribing: Option<Subscribing>,
+    /// What it owns.
+    pub owned: Option<TopicPartitions>,
+    /// The request's own deadline.
+    pub timeout: Duration,
+}
+
+/// What a member wants, in the terms of a [`ConsumerHeartbeat`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subscribing {
+    /// The topics.
+    pub topics: Vec<String>,
+    /// How long the coordinator waits for the member to give partitions up.
+    pub rebalance_timeout: Duration,
+    /// The coordinator's assignor, where it is not left to choose.
+    pub assignor: Option<String>,
+    /// Where the member runs.
+    pub rack: Option<String>,
+}
+
+/// A ConsumerGroupHeartbeat's good answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerHeartbeatAnswer {
+    /// The member's id, where the coordinator tells it.
+    pub member_id: Option<String>,
+    /// The member's epoch.
+    pub epoch: i32,
+    /// The pause until the next heartbeat.
+    pub interval: Duration,
+    /// What the member may own, where the coordinator tells it.
+    pub assignment: Option<TopicPartitions>,
+}
+
 /// A JoinGroup's good answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JoinAnswer {
@@ -175,6 +245,8 @@ pub struct SyncAnswer {
 pub enum RequestError {
     /// The broker answered with this code.
     Code(ErrorCode),
+    /// The broker answered with this code, and with a text.
+    Told(ErrorCode, String),
     /// The coordinator asks to join again with the id it has chosen (MEMBER_ID_REQUIRED, KIP-394).
     MemberIdRequired(String),
     /// No connection, or it broke before the answer.
@@ -187,7 +259,7 @@ pub enum RequestError {
 /// that it has replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitStamp {
-    /// The generation.
+    /// The generation or, by the consumer protocol, the member's epoch (KIP-848).
     pub generation: i32,
     /// The member's id.
     pub member_id: String,

@@ -1,138 +1,79 @@
-//! A member's side of the classic group protocol, as a pure machine: events in, effects out.
+//! A member's side of the group protocols, as pure machines: events in, effects out.
 //!
-//! KIP-394 (the coordinator chooses the member id), KIP-345 (static membership), KIP-429
-//! (cooperative rebalancing), KIP-800 (reasons). Nothing in [`Effect`] but `Join` and `Sync` is of
-//! the classic protocol alone, so that KIP-848 can share the rest.
+//! There are two protocols, and a machine of each, in the same words:
 //!
-//! ```text
-//!               start                joined                  synced
-//!   Unjoined ─────────▶ Preparing ───────────▶ Completing ───────────▶ Stable
-//!      ▲                Rebalance              Rebalance                 │
-//!      │                 ▲  ▲  ▲                │     │                  │ rebalance,
-//!      │                 │  │  └── sync refused ┘     │ synced, some     │ eager: all goes
-//!      │                 │  │                         ▼ goes (KIP-429)   │
-//!      │                 │  └─────── given up ─── Reconciling ◀──────────┤
-//!      │                 └───────────────────────────────────────────────┘
-//!      │                        rebalance, cooperative: all is kept
-//!      └── from each: removed by the coordinator, or the session has run out: all is lost
+//! - [`classic`]: members join, one of them assigns for all, and each rebalance is a generation.
+//! - [`consumer`] (KIP-848): the coordinator assigns, member by member, and heartbeats are all
+//!   that is sent.
 //!
-//!   each ── leave ──▶ Leaving ──▶ Left          each ── hopeless ──▶ Fatal ── leave ──▶ Left
-//! ```
+//! What both have is beside them: what a machine asks of its driver and is answered ([`Effect`] and
+//! the types in it), what is owned and being given up, timers, waits, and which error calls for
+//! what. [`Membership`] is a member of either, for a driver that need not know of which.
 //!
 //! # How it is driven
 //! After each call the driver takes effects by [`Membership::poll_effect`] until there is none,
 //! and calls [`Membership::handle_timeout`] at [`Membership::poll_timeout`]. Each effect with an
 //! [`Attempt`] is answered once, with the same attempt; answers to earlier ones are ignored.
-//!
-//! While a JoinGroup or a SyncGroup waits at the coordinator, the coordinator keeps the member
-//! without heartbeats, and a broker handles nothing behind it on the same connection. So the
-//! machine sends no heartbeat meanwhile, and the session's clock stands still until the answer.
-//!
-//! # Invariants
-//! - [`Effect::Assigned`] names only what is not owned; [`Effect::Revoke`] and [`Effect::Lost`] only
-//!   what is. After `Lost` nothing is owned but what a timed-out revocation left alone.
-//! - At most one request besides the heartbeat is under way.
-//! - A request follows a failed one at once only where nothing failed since the last success;
-//!   otherwise after a wait.
-//! - The session's end is counted from when the last good heartbeat was *sent*: never later than
-//!   the coordinator counts it.
 
 mod backoff;
+mod base;
+pub mod classic;
 mod config;
+pub mod consumer;
 mod effect;
-mod heartbeat;
-mod join;
-mod leave;
 mod ownership;
-mod rebalance;
 mod remedy;
-mod state;
 mod timer;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-pub use config::Config;
+pub use config::{Config, GroupProtocol};
 pub use effect::*;
-pub use state::State;
 
-use self::backoff::Backoff;
-use self::join::Leadership;
-use self::ownership::Ownership;
-use self::timer::{Timer, Timers};
-use super::assignor::Assignor;
-use super::subscription::NO_GENERATION;
-use crate::wire::{ErrorCode, TopicPartition};
+use super::assignor::PartitionCounts;
+use crate::wire::TopicPartition;
 
-/// A request under way, other than a heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    FindCoordinator,
-    Join,
-    Partitions,
-    Sync,
-    Leave,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    step: Step,
-    attempt: Attempt,
-    sent: Instant,
-}
-
-/// A member of a group.
+/// A member of a group, by either protocol.
 #[derive(Debug)]
-pub struct Membership {
-    config: Config,
-    state: State,
-    member_id: String,
-    generation: i32,
-    /// The assignor of the generation last joined.
-    assignor: Option<Assignor>,
-    ownership: Ownership,
-    /// There where this member leads the generation last joined.
-    leadership: Option<Leadership>,
-    coordinator_known: bool,
-    pending: Option<Pending>,
-    heartbeat: Option<(Attempt, Instant)>,
-    /// Until when the coordinator keeps the member, as far as it has told.
-    alive_until: Option<Instant>,
-    /// Why to rebalance once the state allows it.
-    rejoin: Option<&'static str>,
-    timers: Timers,
-    backoff: Backoff,
-    last_attempt: Attempt,
-    effects: VecDeque<Effect>,
+pub enum Membership {
+    /// By the classic one.
+    Classic(Box<classic::Member>),
+    /// By the consumer protocol (KIP-848).
+    Consumer(Box<consumer::Member>),
+}
+
+/// Calls the same of either.
+macro_rules! either {
+    ($membership:expr, $member:ident => $call:expr) => {
+        match $membership {
+            Membership::Classic($member) => $call,
+            Membership::Consumer($member) => $call,
+        }
+    };
 }
 
 impl Membership {
     /// A member that has not started.
     pub fn new(config: Config) -> Self {
-        let (min, max) = config.retry_backoff;
-        Self {
-            state: State::Unjoined,
-            member_id: String::new(),
-            generation: NO_GENERATION,
-            assignor: None,
-            ownership: Ownership::default(),
-            leadership: None,
-            coordinator_known: false,
-            pending: None,
-            heartbeat: None,
-            alive_until: None,
-            rejoin: None,
-            timers: Timers::default(),
-            backoff: Backoff::new(min, max, config.seed),
-            last_attempt: Attempt(0),
-            effects: VecDeque::new(),
-            config,
+        match config.protocol {
+            GroupProtocol::Classic => Self::Classic(Box::new(classic::Member::new(config))),
+            GroupProtocol::Consumer => Self::Consumer(Box::new(consumer::Member::new(config))),
+        }
+    }
+
+    /// Answers [`Effect::Unsupported`]: the classic protocol it is, from the start.
+    pub fn handle_unsupported(&mut self, now: Instant) {
+        if let Self::Consumer(member) = self {
+            let member = classic::Member::with(member.base().of_successor());
+            *self = Self::Classic(Box::new(member));
+            self.handle_start(now);
         }
     }
 
     /// Starts: the coordinator is sought, the group is joined.
     pub fn handle_start(&mut self, now: Instant) {
-        self.proceed(now);
+        either!(self, it => it.handle_start(now));
     }
 
     /// Answers [`Effect::FindCoordinator`].
@@ -142,171 +83,164 @@ impl Membership {
         answer: Result<(), RequestError>,
         now: Instant,
     ) {
-        if self.take_pending(Step::FindCoordinator, attempt).is_none() {
-            return;
+        either!(self, it => it.handle_coordinator(attempt, answer, now));
+    }
+
+    /// Answers [`Effect::Join`].
+    pub fn handle_join(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<JoinAnswer, RequestError>,
+        now: Instant,
+    ) {
+        if let Self::Classic(it) = self {
+            it.handle_join(attempt, answer, now);
         }
-        match answer {
-            Ok(()) => {
-                self.coordinator_known = true;
-                self.proceed(now);
-            }
-            Err(error) if error.is_fatal() => self.fail("finding the coordinator of", &error),
-            Err(_) => self.retry_later(now),
+    }
+
+    /// Answers [`Effect::NeedPartitions`]. A topic that is left out is one that does not exist.
+    pub fn handle_partitions(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<PartitionCounts, RequestError>,
+        now: Instant,
+    ) {
+        if let Self::Classic(it) = self {
+            it.handle_partitions(attempt, answer, now);
         }
+    }
+
+    /// Answers [`Effect::Sync`].
+    pub fn handle_sync(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<SyncAnswer, RequestError>,
+        now: Instant,
+    ) {
+        if let Self::Classic(it) = self {
+            it.handle_sync(attempt, answer, now);
+        }
+    }
+
+    /// Answers [`Effect::Heartbeat`].
+    pub fn handle_heartbeat(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<(), RequestError>,
+        now: Instant,
+    ) {
+        if let Self::Classic(it) = self {
+            it.handle_heartbeat(attempt, answer, now);
+        }
+    }
+
+    /// Answers [`Effect::Leave`].
+    pub fn handle_leave_answer(&mut self, attempt: Attempt, answer: Result<(), RequestError>) {
+        if let Self::Classic(it) = self {
+            it.handle_leave_answer(attempt, answer);
+        }
+    }
+
+    /// Answers [`Effect::ConsumerHeartbeat`].
+    pub fn handle_consumer_heartbeat(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<ConsumerHeartbeatAnswer, RequestError>,
+        now: Instant,
+    ) {
+        if let Self::Consumer(it) = self {
+            it.handle_consumer_heartbeat(attempt, answer, now);
+        }
+    }
+
+    /// Answers [`Effect::NeedTopics`] with all that is known.
+    pub fn handle_topics(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<TopicNames, RequestError>,
+        now: Instant,
+    ) {
+        if let Self::Consumer(it) = self {
+            it.handle_topics(attempt, answer, now);
+        }
+    }
+
+    /// Takes note of topics that have changed: of how many partitions they have, and of their
+    /// names. Of the counts, a topic that is left out is unchanged; one that no longer exists has
+    /// none.
+    pub fn handle_topics_changed(
+        &mut self,
+        counts: &PartitionCounts,
+        names: TopicNames,
+        now: Instant,
+    ) {
+        match self {
+            Self::Classic(it) => it.handle_topics_changed(counts, now),
+            Self::Consumer(it) => it.handle_topics_changed(names, now),
+        }
+    }
+
+    /// Answers [`Effect::Revoke`]: nothing of those partitions is in flight any more, and what
+    /// finished is committed.
+    pub fn handle_revoked(&mut self, attempt: Attempt, now: Instant) {
+        either!(self, it => it.handle_revoked(attempt, now));
+    }
+
+    /// Takes note of an offset commit that failed, if it bore the current stamp: an error about an
+    /// earlier one says nothing new.
+    pub fn handle_commit_error(&mut self, stamp: &CommitStamp, error: &RequestError, now: Instant) {
+        either!(self, it => it.handle_commit_error(stamp, error, now));
+    }
+
+    /// Leaves in order; [`Effect::Left`] is the end.
+    pub fn handle_leave(&mut self, now: Instant) {
+        either!(self, it => it.handle_leave(now));
+    }
+
+    /// Leaving has taken too long: it ends as it is.
+    pub fn handle_leave_timeout(&mut self) {
+        either!(self, it => it.handle_leave_timeout());
     }
 
     /// Handles the timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            match timer {
-                Timer::Session => self.end_session(now),
-                Timer::Revoke => self.end_revocation(now),
-                Timer::Retry => self.proceed(now),
-                Timer::Heartbeat => self.send_heartbeat(now),
-            }
-        }
+        either!(self, it => it.handle_timeout(now));
     }
 
     /// When [`Membership::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        either!(self, it => it.poll_timeout())
     }
 
     /// What is to be done next.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        either!(self, it => it.poll_effect())
     }
 
-    /// Where the member stands.
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// The generation, where there is one.
+    /// The generation or, by the consumer protocol, the member's epoch, where there is one.
     pub fn generation(&self) -> Option<i32> {
-        (self.generation != NO_GENERATION).then_some(self.generation)
-    }
-
-    /// The id that the coordinator gave; empty before.
-    pub fn member_id(&self) -> &str {
-        &self.member_id
+        match self {
+            Self::Classic(it) => it.generation(),
+            Self::Consumer(it) => it.epoch(),
+        }
     }
 
     /// What is owned, with what is being given up.
     pub fn assignment(&self) -> &BTreeSet<TopicPartition> {
-        self.ownership.owned()
+        either!(self, it => it.assignment())
     }
 
-    /// True where the coordinator counts this member to the current generation, as far as it has
-    /// told.
-    pub fn is_member(&self) -> bool {
-        self.generation().is_some()
-    }
-
-    /// What to stamp a commit with. None where the coordinator would refuse it: without a membership,
-    /// and between the JoinGroup and the end of its rebalance.
+    /// What to stamp a commit with. None where the coordinator would refuse it.
     pub fn commit_stamp(&self) -> Option<CommitStamp> {
-        let settled = matches!(
-            self.state,
-            State::Stable | State::Reconciling | State::Leaving
-        );
-        let generation = self.generation().filter(|_| settled)?;
-        Some(CommitStamp {
-            generation,
-            member_id: self.member_id.clone(),
-            instance_id: self.config.instance_id.clone(),
-        })
+        either!(self, it => it.commit_stamp())
     }
 
-    /// Sends the request that the state calls for, unless one is under way or a wait is.
-    fn proceed(&mut self, now: Instant) {
-        if self.pending.is_some() || self.timers.is_set(Timer::Retry) {
-            return;
+    /// What is told to a coordinator that wants to know who asks for offsets: by the consumer
+    /// protocol alone.
+    pub fn fetch_stamp(&self) -> Option<CommitStamp> {
+        match self {
+            Self::Classic(_) => None,
+            Self::Consumer(it) => it.commit_stamp(),
         }
-        match self.state {
-            State::Left | State::Fatal => {}
-            _ if !self.coordinator_known => {
-                let attempt = self.start(Step::FindCoordinator, now);
-                self.effects.push_back(Effect::FindCoordinator(attempt));
-            }
-            State::Unjoined | State::PreparingRebalance => self.send_join(now),
-            State::CompletingRebalance => self.ask_partitions(now),
-            State::Reconciling | State::Stable | State::Leaving => self.send_heartbeat(now),
-        }
-    }
-
-    fn set_state(&mut self, state: State) {
-        let legal = self.state == state || state.predecessors().contains(&self.state);
-        debug_assert!(legal, "{:?} after {:?}", state, self.state);
-        self.state = state;
-    }
-
-    fn next_attempt(&mut self) -> Attempt {
-        self.last_attempt.0 += 1;
-        self.last_attempt
-    }
-
-    fn start(&mut self, step: Step, now: Instant) -> Attempt {
-        debug_assert!(self.pending.is_none());
-        let attempt = self.next_attempt();
-        let sent = now;
-        self.pending = Some(Pending {
-            step,
-            attempt,
-            sent,
-        });
-        attempt
-    }
-
-    /// Takes the request under way if it is this one, and tells when it was sent.
-    fn take_pending(&mut self, step: Step, attempt: Attempt) -> Option<Instant> {
-        let pending = self
-            .pending
-            .take_if(|it| it.step == step && it.attempt == attempt)?;
-        Some(pending.sent)
-    }
-
-    /// Goes on after a wait.
-    fn retry_later(&mut self, now: Instant) {
-        let wait = self.backoff.next();
-        self.timers.set(Timer::Retry, now + wait);
-    }
-
-    /// Goes on at once after a first failure, and after a wait where one follows another.
-    fn retry_soon(&mut self, now: Instant) {
-        if self.backoff.is_fresh() {
-            self.backoff.count();
-            self.proceed(now);
-        } else {
-            self.retry_later(now);
-        }
-    }
-
-    /// Seeks the coordinator anew, after a wait.
-    fn lose_coordinator(&mut self, now: Instant) {
-        self.coordinator_known = false;
-        if self.pending.is_none() && !self.timers.is_set(Timer::Retry) {
-            self.retry_later(now);
-        }
-    }
-
-    /// Ends for good, naming what was being done of the group.
-    fn fail(&mut self, doing: &str, error: &RequestError) {
-        let message = format!("{doing} group `{}`: {error}", self.config.group_id);
-        self.fail_with(error.code(), message);
-    }
-
-    fn fail_with(&mut self, code: Option<ErrorCode>, message: String) {
-        self.forget_generation();
-        if self.state == State::Leaving {
-            return self.finish_leaving(Ending::NoMember);
-        }
-        self.timers.stop_all();
-        self.set_state(State::Fatal);
-        self.effects
-            .push_back(Effect::Failed(GroupFailure { code, message }));
     }
 }
-
-#[cfg(test)]
-mod tests;

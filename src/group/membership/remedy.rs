@@ -27,10 +27,14 @@ impl RequestError {
         match self {
             Self::Disconnected | Self::Timeout => Remedy::FindCoordinator,
             Self::MemberIdRequired(_) => Remedy::Rejoin,
-            Self::Code(code) => match *code {
+            Self::Code(code) | Self::Told(code, _) => match *code {
                 ErrorCode::REBALANCE_IN_PROGRESS => Remedy::Rejoin,
                 ErrorCode::UNKNOWN_MEMBER_ID => Remedy::ForgetMember,
-                ErrorCode::ILLEGAL_GENERATION => Remedy::ForgetGeneration,
+                ErrorCode::ILLEGAL_GENERATION | ErrorCode::FENCED_MEMBER_EPOCH => {
+                    Remedy::ForgetGeneration
+                }
+                // It is free when the one who has it leaves, or is silent for a session.
+                ErrorCode::UNRELEASED_INSTANCE_ID | ErrorCode::STALE_MEMBER_EPOCH => Remedy::Retry,
                 // The coordinator's own trouble, like a failing disk, has no better name than this.
                 ErrorCode::UNKNOWN_SERVER_ERROR => Remedy::Retry,
                 code if code.finds_coordinator_again() => Remedy::FindCoordinator,
@@ -44,9 +48,10 @@ impl RequestError {
         self.remedy() == Remedy::Nothing
     }
 
-    pub(super) fn code(&self) -> Option<ErrorCode> {
+    /// The broker's code, where it gave one.
+    pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Code(code) => Some(*code),
+            Self::Code(code) | Self::Told(code, _) => Some(*code),
             Self::MemberIdRequired(_) => Some(ErrorCode::MEMBER_ID_REQUIRED),
             Self::Disconnected | Self::Timeout => None,
         }
@@ -57,6 +62,7 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => code.fmt(f),
+            Self::Told(code, text) => write!(f, "{code} The broker says: {text}"),
             Self::MemberIdRequired(id) => write!(f, "a member id is required: {id}"),
             Self::Disconnected => f.write_str("disconnected"),
             Self::Timeout => f.write_str("no answer in time"),

@@ -1,4 +1,4 @@
-//! The machine's timers: one table, indexed by kind.
+//! A machine's timers: one table, indexed by kind.
 
 use std::time::Instant;
 
@@ -14,13 +14,16 @@ pub(super) enum Timer {
     Retry,
     /// The next heartbeat is due.
     Heartbeat,
+    /// The names of topics may be asked for again.
+    Topics,
 }
 
-const ALL: [Timer; 4] = [
+const ALL: [Timer; 5] = [
     Timer::Session,
     Timer::Revoke,
     Timer::Retry,
     Timer::Heartbeat,
+    Timer::Topics,
 ];
 
 #[derive(Debug, Default)]

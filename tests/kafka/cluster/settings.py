@@ -58,6 +58,8 @@ def node_settings(node, nodes, base, data, tls):
         "group.min.session.timeout.ms": 500,
         "group.consumer.min.session.timeout.ms": 500,
         "group.consumer.min.heartbeat.interval.ms": 100,
+        "group.consumer.session.timeout.ms": 10000,
+        "group.consumer.heartbeat.interval.ms": 1000,
         # A dead node is noticed in seconds
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 4000,

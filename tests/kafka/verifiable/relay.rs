@@ -17,15 +17,22 @@ enum Maker {
 }
 use Maker::{Java, Librdkafka, Ours};
 
-/// How partitions are shared out: the assignor's name, and its class in Java.
+/// How partitions are shared out.
 #[derive(Clone, Copy)]
-struct Strategy(&'static str, &'static str);
+enum Strategy {
+    /// By one of the members: the assignor's name, and its class in Java.
+    Classic(&'static str, &'static str),
+    /// By the coordinator (KIP-848): its assignor's name.
+    Consumer(&'static str),
+}
+use Strategy::{Classic, Consumer};
 
-const RANGE: Strategy = Strategy("range", "org.apache.kafka.clients.consumer.RangeAssignor");
-const COOPERATIVE: Strategy = Strategy(
+const RANGE: Strategy = Classic("range", "org.apache.kafka.clients.consumer.RangeAssignor");
+const COOPERATIVE: Strategy = Classic(
     "cooperative-sticky",
     "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
 );
+const UNIFORM: Strategy = Consumer("uniform");
 
 pub(super) async fn our_range_members_come_and_go() {
     members_come_and_go(RANGE, [Ours, Ours, Ours, Ours]).await;
@@ -33,6 +40,22 @@ pub(super) async fn our_range_members_come_and_go() {
 
 pub(super) async fn our_cooperative_members_come_and_go() {
     members_come_and_go(COOPERATIVE, [Ours, Ours, Ours, Ours]).await;
+}
+
+pub(super) async fn our_members_come_and_go_by_the_consumer_protocol() {
+    members_come_and_go(UNIFORM, [Ours, Ours, Ours, Ours]).await;
+}
+
+pub(super) async fn our_members_come_and_go_by_the_coordinators_ranges() {
+    members_come_and_go(Consumer("range"), [Ours, Ours, Ours, Ours]).await;
+}
+
+pub(super) async fn mixed_members_come_and_go_by_the_consumer_protocol() {
+    members_come_and_go(UNIFORM, [Java, Ours, Ours, Librdkafka]).await;
+}
+
+pub(super) async fn javas_members_come_and_go_by_the_consumer_protocol() {
+    members_come_and_go(UNIFORM, [Java, Java, Java, Java]).await;
 }
 
 pub(super) async fn mixed_range_members_come_and_go() {
@@ -53,9 +76,13 @@ pub(super) async fn librdkafkas_range_members_come_and_go() {
     members_come_and_go(RANGE, all).await;
 }
 
+async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
+    relay(makers.map(|maker| (maker, strategy))).await;
+}
+
 /// While records come in, three members join, the first leaves, the second is killed, a fourth
 /// joins.
-async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
+async fn relay(members: [(Maker, Strategy); 4]) {
     let cluster = Cluster::shared().await;
     let topic = cluster.unique("relay");
     cluster.create_topic(&topic, 6, &[]).await;
@@ -64,7 +91,7 @@ async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
     let join = |nth: usize| {
         // The others wait for the end of the one that is killed; a busy machine must not end theirs.
         let timeout_ms = if nth == 1 { "8000" } else { "25000" };
-        member(cluster, makers[nth], strategy, &topic, timeout_ms)
+        member(cluster, members[nth], &topic, timeout_ms)
     };
 
     let mut first = join(0);
@@ -108,26 +135,34 @@ async fn members_come_and_go(strategy: Strategy, makers: [Maker; 4]) {
 /// Starts a member of the group that is named as the topic.
 fn member(
     cluster: &Cluster,
-    maker: Maker,
-    strategy: Strategy,
+    (maker, strategy): (Maker, Strategy),
     topic: &str,
     timeout_ms: &str,
 ) -> Verifiable {
-    let Strategy(name, class) = strategy;
-    let timeout = ["--session-timeout", timeout_ms];
-    match maker {
-        Ours => {
-            let strategy = ["--assignment-strategy", name];
-            cluster.our_consumer(topic, topic, &[strategy, timeout].concat())
-        }
-        Java => {
-            let strategy = ["--assignment-strategy", class];
-            cluster.java_consumer(topic, topic, &[strategy, timeout].concat())
-        }
-        Librdkafka => {
+    let ours = match strategy {
+        Classic(name, _) => ["--assignment-strategy", name],
+        Consumer(name) => ["--group-remote-assignor", name],
+    };
+    let java = match strategy {
+        Classic(_, class) => ["--assignment-strategy", class],
+        Consumer(name) => ["--group-remote-assignor", name],
+    };
+    // By the consumer protocol the brokers say how long a session is.
+    let further = match strategy {
+        Classic(..) => ["--session-timeout", timeout_ms],
+        Consumer(_) => ["--group-protocol", "consumer"],
+    };
+    match (maker, strategy) {
+        (Ours, _) => cluster.our_consumer(topic, topic, &[ours, further].concat()),
+        (Java, _) => cluster.java_consumer(topic, topic, &[java, further].concat()),
+        (Librdkafka, Classic(name, _)) => {
             let strategy = format!("partition.assignment.strategy={name}");
             let timeout = format!("session.timeout.ms={timeout_ms}");
             cluster.librdkafka_consumer(topic, topic, &[&strategy, &timeout])
+        }
+        (Librdkafka, Consumer(name)) => {
+            let assignor = format!("group.remote.assignor={name}");
+            cluster.librdkafka_consumer(topic, topic, &["group.protocol=consumer", &assignor])
         }
     }
 }

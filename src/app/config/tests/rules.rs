@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::{Assignor, AutoOffsetReset, DrainMode, FinalTopic, PublishConfig, Rate};
 use super::{file, needed};
+use crate::consumer::GroupProtocol;
 
 /// Each row: a line of TOML under a table, and what its problem must say.
 #[test]
@@ -210,6 +211,31 @@ fn rules_between_keys_hold() {
         ),
         (&["telegram.timeout=285s"], "telegram.timeout"),
         (
+            &["kafka.group.remote.assignor=range"],
+            "kafka.group.remote.assignor",
+        ),
+        (
+            &[
+                "kafka.group.protocol=consumer",
+                "kafka.session.timeout.ms=45000",
+            ],
+            "kafka.session.timeout.ms",
+        ),
+        (
+            &[
+                "kafka.group.protocol=consumer",
+                "kafka.heartbeat.interval.ms=3000",
+            ],
+            "kafka.heartbeat.interval.ms",
+        ),
+        (
+            &[
+                "kafka.group.protocol=consumer",
+                "kafka.partition.assignment.strategy=range",
+            ],
+            "kafka.partition.assignment.strategy",
+        ),
+        (
             &["kafka.max.poll.interval.ms=45000"],
             "kafka.max.poll.interval.ms",
         ),
@@ -236,6 +262,11 @@ fn values_at_the_edge_of_a_rule_are_taken() {
         .set("kafka.reconnect.backoff.ms", "1000")
         .set("kafka.max.poll.interval.ms", "45001")
         .config();
+    let config = needed()
+        .set("kafka.group.protocol", "consumer")
+        .set("kafka.group.remote.assignor", "range")
+        .config();
+    assert_eq!(config.kafka.group_protocol, GroupProtocol::Consumer);
 }
 
 #[test]

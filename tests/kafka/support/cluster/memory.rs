@@ -122,6 +122,8 @@ fn defaults(nodes: usize, tls: &Path) -> BrokerConfig {
         default_replication_factor: nodes.min(3),
         log_retention: Duration::MAX,
         group_min_session_timeout: Duration::from_millis(500),
+        group_consumer_session_timeout: Duration::from_secs(10),
+        group_consumer_heartbeat_interval: Duration::from_secs(1),
         ..BrokerConfig::default()
     }
 }

@@ -2,8 +2,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::*;
+use super::{Member as Machine, *};
 use crate::group::assignor::PartitionCounts;
+use crate::group::membership::config::GroupProtocol;
+use crate::group::membership::effect::*;
 use crate::group::subscription::{Subscription, encode_assignment};
 
 mod leaving;

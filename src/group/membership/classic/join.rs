@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::effect::{
+use super::state::State;
+use super::{Member, Step};
+use crate::group::assignor::{Assignment, Assignor, MemberSubscription, PartitionCounts};
+use crate::group::membership::effect::{
     Attempt, Effect, GroupMember, JoinAnswer, JoinRequest, RequestError, SyncAnswer, SyncRequest,
 };
-use super::remedy::Remedy;
-use super::state::State;
-use super::timer::Timer;
-use super::{Membership, Step};
-use crate::group::assignor::{Assignment, Assignor, MemberSubscription, PartitionCounts};
+use crate::group::membership::remedy::Remedy;
+use crate::group::membership::timer::Timer;
 use crate::group::subscription::{Subscription, decode_assignment, encode_assignment};
 use crate::wire::{ErrorCode, TopicPartition};
 
@@ -86,29 +86,33 @@ fn read_member(member: GroupMember) -> MemberSubscription {
     }
 }
 
-impl Membership {
+impl Member {
     pub(super) fn send_join(&mut self, now: Instant) {
         self.set_state(State::PreparingRebalance);
         self.hush();
         let attempt = self.start(Step::Join, now);
         let subscription = Subscription {
-            topics: self.config.topics.clone(),
-            owned: self.ownership.owned().iter().cloned().collect(),
+            topics: self.base.config.topics.clone(),
+            owned: self.base.ownership.owned().iter().cloned().collect(),
             generation: self.generation,
         };
-        let protocols = self.config.assignors.iter();
+        let protocols = self.base.config.assignors.iter();
         let protocols = protocols
             .map(|it| (it.name(), subscription.encode(*it)))
             .collect();
-        self.effects.push_back(Effect::Join(JoinRequest {
+        self.base.effect(Effect::Join(JoinRequest {
             attempt,
             member_id: self.member_id.clone(),
-            instance_id: self.config.instance_id.clone(),
-            session_timeout: self.config.session_timeout,
-            rebalance_timeout: self.config.rebalance_timeout,
+            instance_id: self.base.config.instance_id.clone(),
+            session_timeout: self.base.config.session_timeout,
+            rebalance_timeout: self.base.config.rebalance_timeout,
             protocols,
             reason: self.rejoin.take(),
-            timeout: self.config.rebalance_timeout.saturating_add(JOIN_LAPSE),
+            timeout: self
+                .base
+                .config
+                .rebalance_timeout
+                .saturating_add(JOIN_LAPSE),
         }));
     }
 
@@ -135,7 +139,7 @@ impl Membership {
 
     fn joined(&mut self, answer: JoinAnswer, now: Instant) {
         let known = Assignor::from_name(&answer.protocol_name);
-        let Some(assignor) = known.filter(|it| self.config.assignors.contains(it)) else {
+        let Some(assignor) = known.filter(|it| self.base.config.assignors.contains(it)) else {
             let error = RequestError::Code(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
             return self.fail("joining", &error);
         };
@@ -162,8 +166,7 @@ impl Membership {
             .unwrap_or_default();
         let topics = topics.into_iter().collect();
         let attempt = self.start(Step::Partitions, now);
-        self.effects
-            .push_back(Effect::NeedPartitions { attempt, topics });
+        self.base.effect(Effect::NeedPartitions { attempt, topics });
         self.send_heartbeat(now);
     }
 
@@ -178,7 +181,7 @@ impl Membership {
             return;
         }
         let (Ok(counts), Some(assignor)) = (answer, self.assignor) else {
-            return self.retry_later(now);
+            return self.base.retry_later(now);
         };
         let Some(leadership) = &mut self.leadership else {
             return;
@@ -189,20 +192,20 @@ impl Membership {
     }
 
     fn send_sync(&mut self, assignments: Vec<(String, Bytes)>, now: Instant) {
-        let Some(assignor) = self.assignor.filter(|_| self.coordinator_known) else {
+        let Some(assignor) = self.assignor.filter(|_| self.base.coordinator_known) else {
             self.set_state(State::PreparingRebalance);
             return self.proceed(now);
         };
         self.hush();
         let attempt = self.start(Step::Sync, now);
-        self.effects.push_back(Effect::Sync(SyncRequest {
+        self.base.effect(Effect::Sync(SyncRequest {
             attempt,
             generation: self.generation,
             member_id: self.member_id.clone(),
-            instance_id: self.config.instance_id.clone(),
+            instance_id: self.base.config.instance_id.clone(),
             protocol_name: assignor.name(),
             assignments,
-            timeout: self.config.session_timeout,
+            timeout: self.base.config.session_timeout,
         }));
     }
 
@@ -222,7 +225,7 @@ impl Membership {
                 self.synced(partitions, now);
             }
             Ok(Err(malformed)) => {
-                let group = &self.config.group_id;
+                let group = &self.base.config.group_id;
                 self.fail_with(
                     None,
                     format!("taking an assignment in group `{group}`: {malformed}"),
@@ -234,21 +237,27 @@ impl Membership {
     }
 
     fn synced(&mut self, partitions: Vec<TopicPartition>, now: Instant) {
-        self.backoff.reset();
-        self.timers
-            .set(Timer::Heartbeat, now + self.config.heartbeat_interval);
-        let wanted =
-            |it: &TopicPartition| self.config.topics.iter().any(|topic| **topic == *it.topic);
+        self.base.backoff.reset();
+        self.base
+            .timers
+            .set(Timer::Heartbeat, now + self.base.config.heartbeat_interval);
+        let wanted = |it: &TopicPartition| {
+            self.base
+                .config
+                .topics
+                .iter()
+                .any(|topic| **topic == *it.topic)
+        };
         let target = partitions.into_iter().filter(wanted).collect();
-        let (added, surplus) = self.ownership.reconcile(&target);
+        let (added, surplus) = self.base.ownership.reconcile(&target);
         if surplus.is_empty() {
             self.set_state(State::Stable);
         } else {
             self.rejoin = Some("partitions were given up");
             self.set_state(State::Reconciling);
-            self.revoke(surplus, now);
+            self.base.revoke(surplus, now);
         }
-        self.effects.push_back(Effect::Assigned(added));
+        self.base.effect(Effect::Assigned(added));
         if self.state == State::Stable && self.rejoin.is_some() {
             self.start_rebalance(now);
         }
@@ -264,7 +273,7 @@ impl Membership {
                 match remedy {
                     Remedy::FindCoordinator => self.lose_coordinator(now),
                     Remedy::Rejoin => self.retry_soon(now),
-                    _ => self.retry_later(now),
+                    _ => self.base.retry_later(now),
                 }
             }
         }

@@ -1,17 +1,15 @@
 //! Why a rebalance starts, and what the application gives up for it.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::Membership;
-use super::effect::{Attempt, CommitStamp, Effect, RequestError};
-use super::remedy::Remedy;
+use super::Member;
 use super::state::State;
-use super::timer::Timer;
 use crate::group::assignor::PartitionCounts;
-use crate::wire::{ErrorCode, TopicPartition};
+use crate::group::membership::effect::{Attempt, CommitStamp, RequestError};
+use crate::group::membership::remedy::Remedy;
+use crate::wire::ErrorCode;
 
-impl Membership {
+impl Member {
     /// Asks for a rebalance; `reason` goes to the broker's log (KIP-800).
     pub fn handle_rejoin_requested(&mut self, reason: &'static str, now: Instant) {
         self.want_rebalance(reason, now);
@@ -61,47 +59,32 @@ impl Membership {
     }
 
     pub(super) fn start_rebalance(&mut self, now: Instant) {
-        let keeps_all = self.config.assignors.iter().all(|it| it.is_cooperative());
-        let owned = self.ownership.owned();
+        let keeps_all = self
+            .base
+            .config
+            .assignors
+            .iter()
+            .all(|it| it.is_cooperative());
+        let owned = self.base.ownership.owned();
         if keeps_all || owned.is_empty() {
             self.set_state(State::PreparingRebalance);
             self.proceed(now);
         } else {
             let all = owned.clone();
             self.set_state(State::Reconciling);
-            self.revoke(all, now);
+            self.base.revoke(all, now);
         }
-    }
-
-    pub(super) fn revoke(&mut self, partitions: BTreeSet<TopicPartition>, now: Instant) {
-        let attempt = self.next_attempt();
-        let named = partitions.iter().cloned().collect();
-        self.ownership.start_revoking(attempt, partitions);
-        self.timers
-            .set(Timer::Revoke, now + self.config.revoke_timeout);
-        self.effects.push_back(Effect::Revoke {
-            attempt,
-            partitions: named,
-        });
     }
 
     /// Answers [`Effect::Revoke`]: nothing of those partitions is in flight any more, and what
     /// finished is committed.
     pub fn handle_revoked(&mut self, attempt: Attempt, now: Instant) {
-        if self.ownership.finish_revoking(attempt) {
-            self.timers.stop(Timer::Revoke);
+        if self.base.finish_revocation(attempt) {
             self.revoked(now);
         }
     }
 
-    /// The application has not given partitions up in time, and the group does not wait longer.
-    pub(super) fn end_revocation(&mut self, now: Instant) {
-        let lost = self.ownership.give_up_revoking();
-        self.effects.push_back(Effect::Lost(lost));
-        self.revoked(now);
-    }
-
-    fn revoked(&mut self, now: Instant) {
+    pub(super) fn revoked(&mut self, now: Instant) {
         if self.state == State::Leaving {
             return self.go_on_leaving(now);
         }

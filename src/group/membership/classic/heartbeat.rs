@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use super::effect::{Attempt, Effect, Ending, HeartbeatRequest, RequestError};
-use super::remedy::Remedy;
 use super::state::State;
-use super::timer::Timer;
-use super::{Membership, Step};
+use super::{Member, Step};
+use crate::group::membership::effect::{Attempt, Effect, Ending, HeartbeatRequest, RequestError};
+use crate::group::membership::remedy::Remedy;
+use crate::group::membership::timer::Timer;
 
-impl Membership {
+impl Member {
     /// Sends a heartbeat where the coordinator expects one and none is under way.
     pub(super) fn send_heartbeat(&mut self, now: Instant) {
         use State::{CompletingRebalance, Leaving, Reconciling, Stable};
@@ -16,20 +16,20 @@ impl Membership {
             self.state,
             CompletingRebalance | Reconciling | Stable | Leaving
         ) && self.is_member()
-            && self.coordinator_known;
+            && self.base.coordinator_known;
         if !expected || self.heartbeat.is_some() {
             return;
         }
-        let attempt = self.next_attempt();
+        let attempt = self.base.next_attempt();
         self.heartbeat = Some((attempt, now));
-        self.timers.stop(Timer::Heartbeat);
-        self.effects.push_back(Effect::Heartbeat(HeartbeatRequest {
+        self.base.timers.stop(Timer::Heartbeat);
+        self.base.effect(Effect::Heartbeat(HeartbeatRequest {
             attempt,
             generation: self.generation,
             member_id: self.member_id.clone(),
-            instance_id: self.config.instance_id.clone(),
+            instance_id: self.base.config.instance_id.clone(),
             // Leaves time for one more, elsewhere, before the session ends.
-            timeout: self.config.session_timeout / 2,
+            timeout: self.base.config.session_timeout / 2,
         }));
     }
 
@@ -44,14 +44,14 @@ impl Membership {
             return;
         };
         let Err(error) = answer else {
-            self.backoff.reset();
+            self.base.backoff.reset();
             return self.beat_again(sent);
         };
         match error.remedy() {
             Remedy::FindCoordinator => self.lose_coordinator(now),
             Remedy::Retry => {
-                let wait = self.backoff.next();
-                self.timers.set(Timer::Heartbeat, now + wait);
+                let wait = self.base.backoff.next();
+                self.base.timers.set(Timer::Heartbeat, now + wait);
             }
             Remedy::Rejoin => {
                 self.beat_again(sent);
@@ -65,23 +65,23 @@ impl Membership {
 
     fn beat_again(&mut self, sent: Instant) {
         self.prove_alive(sent);
-        let next = sent + self.config.heartbeat_interval;
-        self.timers.set(Timer::Heartbeat, next);
+        let next = sent + self.base.config.heartbeat_interval;
+        self.base.timers.set(Timer::Heartbeat, next);
     }
 
     /// The coordinator has counted this member as alive at `since` or later.
     pub(super) fn prove_alive(&mut self, since: Instant) {
         self.alive_until = self
             .alive_until
-            .max(Some(since + self.config.session_timeout));
+            .max(Some(since + self.base.config.session_timeout));
         self.watch_session();
     }
 
     /// Lets the session's clock run, or stand still while a request waits at the coordinator.
     pub(super) fn watch_session(&mut self) {
         match self.alive_until {
-            Some(end) if !self.is_waiting() => self.timers.set(Timer::Session, end),
-            _ => self.timers.stop(Timer::Session),
+            Some(end) if !self.is_waiting() => self.base.timers.set(Timer::Session, end),
+            _ => self.base.timers.stop(Timer::Session),
         }
     }
 
@@ -89,8 +89,8 @@ impl Membership {
     /// the one under way is of.
     pub(super) fn hush(&mut self) {
         self.heartbeat = None;
-        self.timers.stop(Timer::Heartbeat);
-        self.timers.stop(Timer::Session);
+        self.base.timers.stop(Timer::Heartbeat);
+        self.base.timers.stop(Timer::Session);
     }
 
     fn is_waiting(&self) -> bool {
@@ -123,14 +123,10 @@ impl Membership {
 
     /// Loses all that comes with a generation, but not the member's id.
     pub(super) fn forget_generation(&mut self) {
-        let lost = self.ownership.clear();
-        if !lost.is_empty() {
-            self.effects.push_back(Effect::Lost(lost));
-        }
+        self.base.lose_all();
         self.generation = super::NO_GENERATION;
         self.alive_until = None;
         self.pending = None;
         self.hush();
-        self.timers.stop(Timer::Revoke);
     }
 }

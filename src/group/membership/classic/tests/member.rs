@@ -13,7 +13,11 @@ pub(super) fn tps(partitions: &[i32]) -> Vec<TopicPartition> {
 
 pub(super) fn config(assignors: &[Assignor]) -> Config {
     Config {
+        protocol: GroupProtocol::Classic,
         group_id: "g".to_owned(),
+        member_id: "own".to_owned(),
+        remote_assignor: None,
+        rack: None,
         instance_id: None,
         session_timeout: 10 * SECOND,
         rebalance_timeout: 60 * SECOND,
@@ -27,7 +31,7 @@ pub(super) fn config(assignors: &[Assignor]) -> Config {
 }
 
 pub(super) struct Member {
-    pub(super) machine: Membership,
+    pub(super) machine: Machine,
     pub(super) now: Instant,
 }
 
@@ -38,7 +42,7 @@ impl Member {
 
     fn with(config: Config) -> Self {
         Self {
-            machine: Membership::new(config),
+            machine: Machine::new(config),
             now: Instant::now(),
         }
     }
@@ -137,7 +141,7 @@ impl Member {
     pub(super) fn follower_answer(&self, generation: i32) -> JoinAnswer {
         JoinAnswer {
             generation,
-            protocol_name: self.machine.config.assignors[0].name().to_owned(),
+            protocol_name: self.machine.base.config.assignors[0].name().to_owned(),
             leader: "m2".to_owned(),
             member_id: "m1".to_owned(),
             members: Vec::new(),

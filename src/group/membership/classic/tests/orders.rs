@@ -81,7 +81,7 @@ impl Open {
 
 /// A driver that checks each effect against what it has seen.
 struct Model {
-    machine: Membership,
+    machine: Machine,
     now: Instant,
     generation: i32,
     owned: BTreeSet<TopicPartition>,
@@ -97,7 +97,7 @@ struct Model {
 impl Model {
     fn new(config: Config) -> Self {
         let now = Instant::now();
-        let mut machine = Membership::new(config);
+        let mut machine = Machine::new(config);
         machine.handle_start(now);
         let mut model = Self {
             machine,
@@ -126,7 +126,7 @@ impl Model {
                     self.old_revocation
                 };
                 if let Some(attempt) = attempt {
-                    let done = *current && self.machine.ownership.is_revoking();
+                    let done = *current && self.machine.base.ownership.is_revoking();
                     self.machine.handle_revoked(attempt, now);
                     if done {
                         self.owned.clone_from(self.machine.assignment());
@@ -252,6 +252,7 @@ impl Model {
                 self.ended = true;
                 return false;
             }
+            other => panic!("of the other protocol: {other:?}"),
         };
         let mut known = self.open.iter().chain(&self.answered);
         assert!(

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::effect::{Attempt, Effect, Ending, LeaveRequest, RequestError};
-use super::remedy::Remedy;
 use super::state::State;
-use super::{Membership, Step};
+use super::{Member, Step};
+use crate::group::membership::effect::{Attempt, Effect, Ending, LeaveRequest, RequestError};
+use crate::group::membership::remedy::Remedy;
 
 /// How long a LeaveGroup may take; the session timeout does the same later.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Membership {
+impl Member {
     /// Leaves: the application gives up what is owned, then the coordinator is told, unless the
     /// member is static (KIP-345: its partitions wait for it until the session ends).
     /// [`Effect::Left`] is the end.
@@ -22,19 +22,19 @@ impl Membership {
         }
         self.pending = None;
         self.watch_session();
-        if !self.ownership.is_revoking() {
+        if !self.base.ownership.is_revoking() {
             self.go_on_leaving(now);
         }
     }
 
     pub(super) fn go_on_leaving(&mut self, now: Instant) {
-        let owned = self.ownership.owned();
+        let owned = self.base.ownership.owned();
         if !owned.is_empty() {
             let all = owned.clone();
-            self.revoke(all, now);
+            self.base.revoke(all, now);
             return self.proceed(now);
         }
-        if self.config.instance_id.is_some() || !self.coordinator_known {
+        if self.base.config.instance_id.is_some() || !self.base.coordinator_known {
             return self.finish_leaving(self.unasked(RequestError::Disconnected));
         }
         if self.member_id.is_empty() {
@@ -42,7 +42,7 @@ impl Membership {
         }
         self.hush();
         let attempt = self.start(Step::Leave, now);
-        self.effects.push_back(Effect::Leave(LeaveRequest {
+        self.base.effect(Effect::Leave(LeaveRequest {
             attempt,
             member_id: self.member_id.clone(),
             reason: "the consumer is being closed",
@@ -70,17 +70,13 @@ impl Membership {
 
     /// How it ends where the coordinator was not asked, or has not answered.
     fn unasked(&self, error: RequestError) -> Ending {
-        match &self.config.instance_id {
-            _ if self.member_id.is_empty() => Ending::NoMember,
-            Some(_) => Ending::Stays,
-            None => Ending::NotLeft(error),
-        }
+        self.base.unasked(!self.member_id.is_empty(), error)
     }
 
     pub(super) fn finish_leaving(&mut self, ending: Ending) {
         self.forget_generation();
-        self.timers.stop_all();
+        self.base.timers.stop_all();
         self.set_state(State::Left);
-        self.effects.push_back(Effect::Left(ending));
+        self.base.effect(Effect::Left(ending));
     }
 }

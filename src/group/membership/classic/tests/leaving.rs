@@ -77,7 +77,7 @@ fn leaving_during_a_rebalance_keeps_the_session_up_until_all_is_given_up() {
 #[test]
 fn leaving_ends_with_the_session() {
     let mut member = Member::stable(&[Assignor::CooperativeSticky], &[0]);
-    member.machine.config.revoke_timeout = 60 * SECOND;
+    member.machine.base.config.revoke_timeout = 60 * SECOND;
     member.advance(3 * SECOND);
     member.machine.handle_rejoin_requested("test", member.now);
     member.machine.handle_leave(member.now);
