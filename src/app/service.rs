@@ -271,6 +271,7 @@ fn engine_config(config: &Config, paths: Paths, counts: &Counts) -> engine::Conf
         rate,
         backoff: config.retry.backoff,
         max_retries: config.retry.max_retries,
+        forwarding: engine::Forwarding::AtLeastOnce,
         final_destination: match config.retry.final_topic {
             FinalTopic::Permanent => Destination::Permanent,
             FinalTopic::DeadLetter => Destination::DeadLetter,

@@ -1,8 +1,10 @@
 //! The machine's inputs that answer its effects.
 
 use super::RecordSource;
+use super::config::Forwarding;
 use super::effect::{CommitFailure, CommitFailureKind, ForwardFailure};
 use super::machine::Engine;
+use super::report::Report;
 use super::words::{Moment, Path, Ticket};
 use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
@@ -16,18 +18,29 @@ impl<S: RecordSource> Engine<S> {
         }
     }
 
-    /// The answer to an [`Effect::Forward`](super::Effect::Forward): the offset the record got, or why not.
+    /// The answer to an [`Effect::Forward`](super::Effect::Forward): the offsets that its records
+    /// got, in their order, or why they got none.
     pub fn handle_forwarded(
         &mut self,
         ticket: Ticket,
-        result: Result<i64, ForwardFailure>,
+        result: Result<Vec<i64>, ForwardFailure>,
         now: Moment,
     ) {
-        if let Some(place) = self.forwards.remove(&ticket) {
+        if let Some(flight) = self.forwards.remove(&ticket) {
             if result.is_ok() {
-                self.heard(place.path);
+                self.heard(flight.path);
             }
-            self.forwarded(ticket, &place, result, now);
+            self.forwarded(ticket, &flight, result, now);
+            self.settle(now);
+        }
+    }
+
+    /// The cluster has no transactions, or lets this client have none: from here on each forward
+    /// is acknowledged before its offset is committed.
+    pub fn handle_no_transactions(&mut self, message: String, now: Moment) {
+        if self.config.forwarding == Forwarding::Transactional {
+            self.config.forwarding = Forwarding::AtLeastOnce;
+            self.report(Report::NoTransactions { message });
             self.settle(now);
         }
     }

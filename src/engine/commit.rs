@@ -1,5 +1,6 @@
 //! Commits of one group: one at a time, each of the newest offset of every partition.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::effect::{CommitFailure, Effect};
@@ -34,6 +35,12 @@ impl Commits {
             path,
             offsets,
         }
+    }
+
+    /// What the commit under way is of.
+    pub(super) fn partitions(&self) -> BTreeSet<TopicPartition> {
+        let offsets = self.in_flight.iter().flat_map(|(_, offsets)| offsets);
+        offsets.map(|(tp, _)| tp.clone()).collect()
     }
 
     /// The offsets of the commit under way, if the ticket is its own.

@@ -25,6 +25,8 @@ pub struct Config {
     pub backoff: Duration,
     /// Deliveries after the first one (Spring's `FixedBackOff` maxAttempts).
     pub max_retries: u32,
+    /// What a record's forward and the commit of its offset have to do with each other.
+    pub forwarding: Forwarding,
     /// Where the main path puts a record that no retry can mend.
     pub final_destination: Destination,
     /// The drain of the dead-letter topic; `None` leaves dead letters where they are.
@@ -49,6 +51,7 @@ impl Default for Config {
             rate: None,
             backoff: Duration::from_secs(1),
             max_retries: 3,
+            forwarding: Forwarding::AtLeastOnce,
             final_destination: Destination::Permanent,
             drain: Some(DrainConfig::default()),
             probe_interval: Duration::from_secs(10),
@@ -56,6 +59,17 @@ impl Default for Config {
             shutdown_timeout: Duration::from_secs(10),
         }
     }
+}
+
+/// What a record's forward and the commit of its offset have to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarding {
+    /// They are one transaction: the record leaves one place and arrives in the next, once,
+    /// whatever happens on the way (KIP-98, KIP-447).
+    Transactional,
+    /// The forward is acknowledged before the commit: a crash between the two, or a forward of
+    /// which nobody can say whether it was written, makes a second dead letter.
+    AtLeastOnce,
 }
 
 /// The drain's settings.

@@ -20,21 +20,22 @@ pub enum Effect {
         /// In the drain, which retry this is, from 1: the text says so.
         retry: Option<u32>,
     },
-    /// Write the record to another topic, acknowledged by all replicas, stamped with the present
+    /// Write records to other topics, acknowledged by all replicas, stamped with the present
     /// time; answered by [`handle_forwarded`](super::Engine::handle_forwarded).
     Forward {
         /// Names this forward.
         ticket: Ticket,
-        /// Where the record was read.
-        place: Place,
-        /// Its offset there.
-        offset: i64,
-        /// The topic to write to.
-        to: Destination,
-        /// The partition to write to.
-        partition: i32,
-        /// The record as it is to be written.
-        body: RecordBody,
+        /// Who read them.
+        path: Path,
+        /// What to write: never none, and at most one record of a partition.
+        records: Vec<Outgoing>,
+        /// What the path's group commits with it: each partition with the offset of the next
+        /// record to read. All of it comes to pass in one transaction, or nothing. Where this is
+        /// empty there is one record, and no transaction.
+        offsets: Vec<(TopicPartition, i64)>,
+        /// True for a record that could not be written before: it must not keep those that are
+        /// written for the first time, so that both kinds may be under way at once.
+        again: bool,
     },
     /// Commit offsets in the path's group; answered by
     /// [`handle_committed`](super::Engine::handle_committed).
@@ -84,13 +85,40 @@ pub enum Effect {
     Stopped,
 }
 
+/// A record on its way to another topic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outgoing {
+    /// Where it was read.
+    pub from: TopicPartition,
+    /// Its offset there.
+    pub offset: i64,
+    /// The topic to write to.
+    pub to: Destination,
+    /// The partition to write to.
+    pub partition: i32,
+    /// The record as it is to be written.
+    pub body: RecordBody,
+}
+
 /// A forward that was not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardFailure {
+    /// What is known of it.
+    pub kind: ForwardFailureKind,
     /// What went wrong, for a person.
     pub message: String,
-    /// True where the record may have been written all the same.
-    pub in_doubt: bool,
+}
+
+/// What is known of a forward that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardFailureKind {
+    /// Nothing was written, or nothing of it counts.
+    NotWritten,
+    /// The record may have been written all the same. Never the answer of a transaction.
+    InDoubt,
+    /// Nothing of it counts, as the group has moved on without this member: the partitions are,
+    /// or soon will be, another's, or this member's in a new generation.
+    Fenced,
 }
 
 /// A commit that was not acknowledged.

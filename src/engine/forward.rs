@@ -1,14 +1,23 @@
 //! What the machine does with a record that goes to another topic.
 
 use super::RecordSource;
+use super::config::Forwarding;
 use super::dead_letter::{Origin, dead_letter_body};
-use super::effect::{Effect, ForwardFailure};
+use super::effect::{Effect, ForwardFailure, ForwardFailureKind, Outgoing};
 use super::headers;
 use super::machine::Engine;
 use super::report::Report;
-use super::task::{Forward, Task};
+use super::task::{Flight, Forward, Task};
 use super::timing::OnceAMinute;
 use super::words::{Destination, Moment, Path, Place, Ticket};
+use crate::wire::TopicPartition;
+
+/// Records that one transaction forwards, at most.
+const MOST_TOGETHER: usize = 100;
+
+/// A group that has moved on is joined anew within moments, as a rule: no person is told of the
+/// first refusals.
+const QUIET_REFUSALS: u32 = 3;
 
 impl<S: RecordSource> Engine<S> {
     /// Forwards a record that was taken out of its lane.
@@ -28,7 +37,9 @@ impl<S: RecordSource> Engine<S> {
             failures: 0,
             reported: OnceAMinute::default(),
         };
-        self.write(place, forward);
+        if let Some(lane) = self.lanes(place.path).get_mut(&place.tp) {
+            lane.forward(forward);
+        }
     }
 
     /// The same partition. A topic found to have fewer takes it modulo their count; what goes
@@ -50,59 +61,146 @@ impl<S: RecordSource> Engine<S> {
         wanted % partitions
     }
 
-    /// Writes a forward for the first time, or again.
-    pub(super) fn write(&mut self, place: &Place, forward: Forward) {
-        let ticket = self.ticket();
-        let effect = Effect::Forward {
-            ticket,
-            place: place.clone(),
-            offset: forward.offset,
-            to: forward.to,
-            partition: forward.partition,
-            body: forward.body.clone(),
-        };
-        if let Some(lane) = self.lanes(place.path).get_mut(&place.tp) {
-            lane.forwarding(forward, ticket);
-            self.forwards.insert(ticket, place.clone());
-            self.effect(effect);
+    /// Has written what is to be forwarded and may be now. Each record by itself; or in one
+    /// transaction what is there together, but one at a time of what could not be written before,
+    /// so that a record which never can be keeps none of the others.
+    pub(super) fn write_out(&mut self, path: Path) {
+        if self.config.forwarding == Forwarding::AtLeastOnce {
+            for tp in self.outgoing(path, |_, _| true) {
+                self.write(path, vec![tp], false);
+            }
+            return;
         }
+        for again in [false, true] {
+            let mut flights = self.forwards.values();
+            if flights.any(|flight| flight.path == path && flight.again == again) {
+                continue;
+            }
+            let most = if again { 1 } else { MOST_TOGETHER };
+            let commits = &self.lanes(path).commits;
+            // An older commit must not come to pass after that of the transaction.
+            let held = commits.partitions();
+            let mut together = self.outgoing(path, |tp, forward| {
+                (forward.failures > 0) == again && !held.contains(tp)
+            });
+            together.truncate(most);
+            if !together.is_empty() {
+                self.write(path, together, again);
+            }
+        }
+    }
+
+    fn outgoing(
+        &mut self,
+        path: Path,
+        mut goes: impl FnMut(&TopicPartition, &Forward) -> bool,
+    ) -> Vec<TopicPartition> {
+        let lanes = self.lanes(path).iter();
+        lanes
+            .filter(|(tp, lane)| lane.outgoing().is_some_and(|forward| goes(tp, forward)))
+            .map(|(tp, _)| tp.clone())
+            .collect()
+    }
+
+    fn write(&mut self, path: Path, partitions: Vec<TopicPartition>, again: bool) {
+        let ticket = self.ticket();
+        let transactional = self.config.forwarding == Forwarding::Transactional;
+        let (mut records, mut offsets) = (Vec::new(), Vec::new());
+        for tp in &partitions {
+            let Some(lane) = self.lanes(path).get_mut(tp) else {
+                continue;
+            };
+            if let Some(forward) = lane.outgoing() {
+                records.push(Outgoing {
+                    from: tp.clone(),
+                    offset: forward.offset,
+                    to: forward.to,
+                    partition: forward.partition,
+                    body: forward.body.clone(),
+                });
+                offsets.push((tp.clone(), forward.offset.saturating_add(1)));
+            }
+            lane.forwarding(ticket);
+        }
+        if !transactional {
+            offsets.clear();
+        }
+        let flight = Flight {
+            path,
+            again,
+            partitions,
+            commits: transactional,
+        };
+        self.forwards.insert(ticket, flight);
+        self.effect(Effect::Forward {
+            ticket,
+            path,
+            records,
+            offsets,
+            again,
+        });
     }
 
     /// Acts on a forward's answer.
     pub(super) fn forwarded(
         &mut self,
         ticket: Ticket,
-        place: &Place,
-        result: Result<i64, ForwardFailure>,
+        flight: &Flight,
+        result: Result<Vec<i64>, ForwardFailure>,
         now: Moment,
     ) {
-        let lanes = self.lanes(place.path);
-        let Some(lane) = lanes.get_mut(&place.tp) else {
-            return;
-        };
-        let Some(mut forward) = lane.take_forwarded(ticket) else {
-            return;
-        };
-        let written_at = match result {
-            Ok(offset) => offset,
-            Err(failure) => {
-                let told = forward.reported.tell(now.at);
-                lane.unforwarded(forward, now.at);
-                if told {
-                    self.report(stuck(place, failure));
-                }
-                return;
+        let failure = result.as_ref().err().cloned();
+        let mut offsets = result.into_iter().flatten();
+        for tp in &flight.partitions {
+            let written_at = offsets.next();
+            let lane = self.lanes(flight.path).get_mut(tp);
+            let Some(forward) = lane.and_then(|lane| lane.take_forwarded(ticket)) else {
+                continue;
+            };
+            match &failure {
+                None => self.moved(flight, tp, &forward, written_at.unwrap_or(-1)),
+                Some(failure) => self.not_moved(flight.path, tp, forward, failure, now),
             }
-        };
-        lane.done(forward.offset);
+        }
+    }
+
+    fn moved(&mut self, flight: &Flight, tp: &TopicPartition, forward: &Forward, written_at: i64) {
+        let lanes = self.lanes(flight.path);
+        if let Some(lane) = lanes.get_mut(tp) {
+            lane.done(forward.offset);
+            if flight.commits {
+                lane.committed(forward.offset.saturating_add(1));
+            }
+        }
         match forward.to {
             Destination::DeadLetter => lanes.totals.dead_lettered += 1,
             Destination::Permanent => lanes.totals.permanent += 1,
         }
-        if let (Path::Drain, Destination::DeadLetter, Some(drain)) =
-            (place.path, forward.to, &mut self.drain)
+        if forward.to == Destination::DeadLetter
+            && let Some(drain) = self.drain_of(flight.path)
         {
-            drain.put_back(&place.tp, written_at);
+            drain.put_back(tp, written_at);
+        }
+    }
+
+    fn not_moved(
+        &mut self,
+        path: Path,
+        tp: &TopicPartition,
+        mut forward: Forward,
+        failure: &ForwardFailure,
+        now: Moment,
+    ) {
+        let is_quiet =
+            failure.kind == ForwardFailureKind::Fenced && forward.failures < QUIET_REFUSALS;
+        let told = !is_quiet && forward.reported.tell(now.at);
+        let lanes = self.lanes(path);
+        let place = lanes.place(tp);
+        if let Some(lane) = lanes.get_mut(tp) {
+            lane.unforwarded(forward, now.at);
+        }
+        if told {
+            self.report(stuck(place, failure));
         }
     }
 }
@@ -121,13 +219,10 @@ fn count_after(task: &Task, to: Destination) -> Option<u32> {
     }
 }
 
-fn stuck(place: &Place, failure: ForwardFailure) -> Report {
-    let mut message = failure.message;
-    if failure.in_doubt {
+fn stuck(place: Place, failure: &ForwardFailure) -> Report {
+    let mut message = failure.message.clone();
+    if failure.kind == ForwardFailureKind::InDoubt {
         message.push_str(" (it may have been written all the same)");
     }
-    Report::PartitionStuck {
-        place: place.clone(),
-        message,
-    }
+    Report::PartitionStuck { place, message }
 }

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //!            pull               send                  forward
-//!  empty ──────────▶ waiting ──────────▶ sending ──────────────▶ forwarding ──┐
-//!    ▲                  ▲                   │                     ▲    │      │
-//!    │                  └── again, held ────┤              again  │    │ failed
-//!    │                                      │                     │    ▼      │
-//!    └────────────── done ◀──── delivered ──┘                   unforwarded   │
-//!                     ▲                                                       │
-//!                     └──────────────────── acknowledged ─────────────────────┘
+//!  empty ──────────▶ waiting ──────────▶ sending ──────────────▶ outgoing ◀───┐
+//!    ▲                  ▲                   │                       │         │ failed
+//!    │                  └── again, held ────┤                       │ written │
+//!    │                                      │                       ▼         │
+//!    └────────────── done ◀──── delivered ──┘                   forwarding ───┘
+//!                     ▲                                             │
+//!                     └──────────────── acknowledged ───────────────┘
 //! ```
 //! A waiting record may also be forwarded without being sent. Bytes that can't be read make the
 //! lane broken, for good.
@@ -16,14 +16,16 @@
 //! # Invariants
 //!
 //! - At most one record is out of the chunks, and it is the first that is not done.
-//! - A lane that is leaving is empty, sending or forwarding.
+//! - A lane that is leaving is empty, sending, forwarding, or about to forward for the first time.
+
+mod outgoing;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::RecordSource;
 use super::task::{Forward, Task};
-use super::timing::{OnceAMinute, after, retry_delay};
+use super::timing::OnceAMinute;
 use super::words::Ticket;
 
 /// Chunks a lane holds before its partition is paused: one being worked on, one to go on with.
@@ -34,8 +36,8 @@ enum Head {
     Empty,
     Waiting(Task, Option<Instant>),
     Sending(Task, Ticket),
+    Outgoing(Forward, Option<Instant>),
     Forwarding(Forward, Ticket),
-    Unforwarded(Forward, Option<Instant>),
     Broken(String, OnceAMinute),
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Lane<S> {
     chunks: VecDeque<S>,
     head: Head,
     done: Option<i64>,
+    /// All before this offset was handed over, the last time there was nothing more.
+    end: Option<i64>,
     committed: Option<i64>,
     commits_each: bool,
     /// No commit is made any more.
@@ -61,6 +65,7 @@ impl<S: RecordSource> Lane<S> {
             chunks: VecDeque::new(),
             head: Head::Empty,
             done: None,
+            end: None,
             committed: None,
             commits_each,
             forgone: false,
@@ -73,6 +78,17 @@ impl<S: RecordSource> Lane<S> {
     pub(super) fn accept(&mut self, chunk: S) {
         if !self.leaving && !self.is_broken() {
             self.chunks.push_back(chunk);
+            self.end = None;
+        }
+    }
+
+    /// All before this offset was handed over: with all of it done, what lies between the last
+    /// record and here (the markers of transactions, as a rule) is done too.
+    ///
+    /// A lane that is leaving may give up what it has of that.
+    pub(super) fn ended(&mut self, offset: i64) {
+        if !self.leaving {
+            self.end = Some(offset);
         }
     }
 
@@ -86,14 +102,14 @@ impl<S: RecordSource> Lane<S> {
         matches!(self.head, Head::Broken(..))
     }
 
-    /// True while a record is in flight.
-    pub(super) fn is_busy(&self) -> bool {
-        matches!(self.head, Head::Sending(..) | Head::Forwarding(..))
+    /// True where it holds no record.
+    fn is_empty(&self) -> bool {
+        matches!(self.head, Head::Empty) && self.chunks.is_empty()
     }
 
     /// True if it holds no record and all that was done is committed.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.head, Head::Empty) && self.chunks.is_empty() && self.uncommitted().is_none()
+        self.is_empty() && self.uncommitted().is_none()
     }
 
     /// True once it starts nothing more.
@@ -167,56 +183,6 @@ impl<S: RecordSource> Lane<S> {
         }
     }
 
-    /// The record taken out is being forwarded.
-    pub(super) fn forwarding(&mut self, forward: Forward, ticket: Ticket) {
-        self.head = Head::Forwarding(forward, ticket);
-    }
-
-    /// Takes out the record that was being forwarded under this ticket.
-    pub(super) fn take_forwarded(&mut self, ticket: Ticket) -> Option<Forward> {
-        match std::mem::replace(&mut self.head, Head::Empty) {
-            Head::Forwarding(forward, sent) if sent == ticket => Some(forward),
-            head => {
-                self.head = head;
-                None
-            }
-        }
-    }
-
-    /// The record taken out could not be forwarded: it waits, longer each time. A lane that is
-    /// leaving gives it up.
-    pub(super) fn unforwarded(&mut self, mut forward: Forward, now: Instant) {
-        if !self.leaving {
-            forward.failures = forward.failures.saturating_add(1);
-            let until = after(now, retry_delay(forward.failures));
-            self.head = Head::Unforwarded(forward, Some(until));
-        }
-    }
-
-    /// True while a record is to be forwarded.
-    pub(super) fn is_forwarding(&self) -> bool {
-        matches!(self.head, Head::Forwarding(..) | Head::Unforwarded(..))
-    }
-
-    /// How often in a row the record that is to be forwarded could not be.
-    pub(super) fn failed_forwards(&self) -> u32 {
-        match &self.head {
-            Head::Forwarding(forward, _) | Head::Unforwarded(forward, _) => forward.failures,
-            _ => 0,
-        }
-    }
-
-    /// Takes out a record whose wait for another forward is over.
-    pub(super) fn take_unforwarded(&mut self) -> Option<Forward> {
-        match std::mem::replace(&mut self.head, Head::Empty) {
-            Head::Unforwarded(forward, None) => Some(forward),
-            head => {
-                self.head = head;
-                None
-            }
-        }
-    }
-
     /// The record at this offset has come to its end.
     pub(super) fn done(&mut self, offset: i64) {
         self.done = Some(offset.saturating_add(1));
@@ -234,7 +200,10 @@ impl<S: RecordSource> Lane<S> {
 
     /// The next offset to read, where the group does not have it, whether or not it ever will.
     pub(super) fn unacknowledged(&self) -> Option<i64> {
-        self.done.filter(|_| self.done != self.committed)
+        let done = self.done?;
+        let end = self.end.filter(|_| self.is_empty());
+        let next = end.map_or(done, |end| end.max(done));
+        (Some(next) != self.committed).then_some(next)
     }
 
     /// The group has this next offset to read.
@@ -251,8 +220,16 @@ impl<S: RecordSource> Lane<S> {
     /// Starts nothing more: all that is not in flight is given up.
     pub(super) fn leave(&mut self) {
         self.leaving = true;
+        if !self.is_empty() {
+            self.end = None;
+        }
         self.chunks.clear();
-        if !self.is_busy() {
+        let stays = match &self.head {
+            Head::Sending(..) | Head::Forwarding(..) => true,
+            Head::Outgoing(forward, _) => forward.failures == 0,
+            Head::Empty | Head::Waiting(..) | Head::Broken(..) => false,
+        };
+        if !stays {
             self.head = Head::Empty;
         }
     }
@@ -261,7 +238,7 @@ impl<S: RecordSource> Lane<S> {
     pub(super) fn give_up(&mut self) -> Option<i64> {
         match std::mem::replace(&mut self.head, Head::Empty) {
             Head::Sending(task, _) => Some(task.record.offset),
-            Head::Forwarding(forward, _) => Some(forward.offset),
+            Head::Outgoing(forward, _) | Head::Forwarding(forward, _) => Some(forward.offset),
             _ => None,
         }
     }
@@ -269,7 +246,7 @@ impl<S: RecordSource> Lane<S> {
     /// When something happens by itself.
     pub(super) fn timeout(&self) -> Option<Instant> {
         match &self.head {
-            Head::Waiting(_, until) | Head::Unforwarded(_, until) => *until,
+            Head::Waiting(_, until) | Head::Outgoing(_, until) => *until,
             Head::Broken(_, reported) => reported.next(),
             _ => None,
         }
@@ -277,7 +254,7 @@ impl<S: RecordSource> Lane<S> {
 
     /// Lets time pass: waits that are over end.
     pub(super) fn expire(&mut self, now: Instant) {
-        if let Head::Waiting(_, until) | Head::Unforwarded(_, until) = &mut self.head {
+        if let Head::Waiting(_, until) | Head::Outgoing(_, until) = &mut self.head {
             until.take_if(|until| *until <= now);
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::RecordSource;
 use super::commit::{Commits, Offsets};
+use super::config::Forwarding;
 use super::lane::Lane;
 use super::report::Totals;
 use super::task::Task;
@@ -218,10 +219,12 @@ impl<S: RecordSource> Lanes<S> {
         Some(task)
     }
 
-    /// What is done and not committed.
-    pub(super) fn uncommitted(&self) -> Offsets {
+    /// What is done and not committed, but for what a transaction commits with what it forwards.
+    pub(super) fn uncommitted(&self, forwarding: Forwarding) -> Offsets {
+        let transactional = forwarding == Forwarding::Transactional;
         let lanes = self.map.iter();
         lanes
+            .filter(|(_, lane)| !(transactional && lane.commits_by_forward()))
             .filter_map(|(tp, lane)| Some((tp.clone(), lane.uncommitted()?)))
             .collect()
     }

@@ -9,6 +9,7 @@ use super::gate::Gate;
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::report::{Report, Totals};
+use super::task::Flight;
 use super::words::{Destination, Moment, Path, Place, Ticket};
 use super::{Config, RecordSource};
 use crate::wire::TopicPartition;
@@ -25,7 +26,7 @@ pub struct Engine<S> {
     pub(super) gate: Gate,
     pub(super) drain: Option<Drain>,
     pub(super) sends: BTreeMap<Ticket, Place>,
-    pub(super) forwards: BTreeMap<Ticket, Place>,
+    pub(super) forwards: BTreeMap<Ticket, Flight>,
     pub(super) life: Life,
     /// The topics found to have too few partitions.
     pub(super) narrow: BTreeSet<Destination>,
@@ -136,13 +137,16 @@ impl<S: RecordSource> Engine<S> {
         offset: i64,
         now: Moment,
     ) {
-        if let Some(drain) = self.drain_of(path) {
-            if drain.end_of_partition(tp, offset) {
-                let partitions = vec![tp.clone()];
-                self.effect(Effect::QueryEndOffsets { partitions });
-            }
-            self.settle(now);
+        if let Some(lane) = self.lanes(path).get_mut(tp) {
+            lane.ended(offset);
         }
+        if let Some(drain) = self.drain_of(path)
+            && drain.end_of_partition(tp, offset)
+        {
+            let partitions = vec![tp.clone()];
+            self.effect(Effect::QueryEndOffsets { partitions });
+        }
+        self.settle(now);
     }
 
     /// The consumer can't read on in a partition, for now: a pass of the drain goes on without

@@ -9,13 +9,14 @@
 //! # Invariants
 //!
 //! 1. An offset is committed only when its record and all before it in the partition are
-//!    delivered, or forwarded and acknowledged.
+//!    delivered, or forwarded and acknowledged; with transactions, by the one that forwards it.
 //! 2. At most one record of a partition is in flight; a partition's order is kept.
 //! 3. A retry count only rises, so every record comes to an end.
 //! 4. Nothing is sent while the line is held or stopped, nor faster than its rate. What waits for
 //!    the line has not begun: it goes with its partition.
 //! 5. What a partition holds is bounded: it is paused while two chunks of records wait.
-//! 6. After [`handle_timeout`](Engine::handle_timeout), the next timeout lies in the future.
+//! 6. No commit of a partition is under way beside a transaction that commits it.
+//! 7. After [`handle_timeout`](Engine::handle_timeout), the next timeout lies in the future.
 
 mod answers;
 mod commit;
@@ -47,8 +48,10 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, DrainConfig, DrainMode};
-pub use effect::{CommitFailure, CommitFailureKind, Effect, ForwardFailure};
+pub use config::{Config, DrainConfig, DrainMode, Forwarding};
+pub use effect::{
+    CommitFailure, CommitFailureKind, Effect, ForwardFailure, ForwardFailureKind, Outgoing,
+};
 pub use machine::Engine;
 pub use pace::Rate;
 pub use report::{DrainSummary, Report, Totals};

@@ -82,6 +82,12 @@ pub enum Report {
         /// The offset that would have been committed.
         next_offset: i64,
     },
+    /// The cluster has no transactions, or lets this client have none: records are forwarded at
+    /// least once from here on.
+    NoTransactions {
+        /// Why.
+        message: String,
+    },
     /// A topic has fewer partitions than what is forwarded to it: the partition is taken modulo
     /// their count from here on. Once a topic.
     TooFewPartitions {

@@ -74,7 +74,7 @@ pub struct Service<H> {
 /// An answer to one of the engine's effects.
 enum Done {
     Verdict(Ticket, Verdict),
-    Forwarded(Ticket, Result<i64, ForwardFailure>),
+    Forwarded(Ticket, Result<Vec<i64>, ForwardFailure>),
     Committed(Ticket, Result<(), CommitFailure>),
     EndOffsets(
         Vec<TopicPartition>,

@@ -17,7 +17,7 @@ impl<S: RecordSource> Engine<S> {
         }
         for path in PATHS {
             self.lanes(path).expire(now.at);
-            self.write_again(path);
+            self.write_out(path);
         }
         self.begin_pass(now);
         for path in self.gate.turns() {
@@ -26,6 +26,7 @@ impl<S: RecordSource> Engine<S> {
                 Path::Drain => self.start_drain(now),
             }
         }
+        self.write_out(Path::Drain);
         self.end_pass(now);
         self.end_silence(now);
         for path in PATHS {
@@ -36,18 +37,6 @@ impl<S: RecordSource> Engine<S> {
             self.steer(path);
         }
         self.end_life(now);
-    }
-
-    fn write_again(&mut self, path: Path) {
-        let lanes = self.lanes(path);
-        let due: Vec<_> = lanes
-            .iter_mut()
-            .filter_map(|(tp, lane)| Some((tp.clone(), lane.take_unforwarded()?)))
-            .collect();
-        for (tp, forward) in due {
-            let place = self.lanes(path).place(&tp);
-            self.write(&place, forward);
-        }
     }
 
     fn begin_pass(&mut self, now: Moment) {
@@ -130,7 +119,8 @@ impl<S: RecordSource> Engine<S> {
         if !self.lanes(path).commits.is_free() {
             return;
         }
-        let offsets = self.lanes(path).uncommitted();
+        let forwarding = self.config.forwarding;
+        let offsets = self.lanes(path).uncommitted(forwarding);
         if !offsets.is_empty() {
             let ticket = self.ticket();
             let commit = self.lanes(path).commits.begin(ticket, path, offsets);

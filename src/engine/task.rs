@@ -2,7 +2,8 @@
 
 use super::dead_letter::Attempts;
 use super::timing::OnceAMinute;
-use super::words::Destination;
+use super::words::{Destination, Path};
+use crate::wire::TopicPartition;
 use crate::wire::batch::{Record, RecordBody};
 
 /// A record on its way to the sink.
@@ -25,6 +26,18 @@ pub(super) struct Forward {
     pub(super) body: RecordBody,
     pub(super) failures: u32,
     pub(super) reported: OnceAMinute,
+}
+
+/// Records on their way to other topics together.
+#[derive(Clone, Debug)]
+pub(super) struct Flight {
+    pub(super) path: Path,
+    /// Of records that could not be written before.
+    pub(super) again: bool,
+    /// Where each was read.
+    pub(super) partitions: Vec<TopicPartition>,
+    /// The group commits them with it.
+    pub(super) commits: bool,
 }
 
 impl Task {

@@ -6,10 +6,10 @@ use super::{Done, Handler, Work, log};
 use crate::cluster::OffsetAt;
 use crate::consumer::{CommitOffset, Consumer};
 use crate::engine::{
-    CommitFailure, CommitFailureKind, Destination, Effect, ForwardFailure, Path, Ticket,
+    CommitFailure, CommitFailureKind, Destination, Effect, ForwardFailure, ForwardFailureKind,
+    Outgoing, Path, Ticket,
 };
 use crate::producer::ProducerRecord;
-use crate::wire::batch::RecordBody;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -43,14 +43,8 @@ impl<H: Handler> Work<H> {
                 );
             }
             Effect::Forward {
-                ticket,
-                to,
-                partition,
-                body,
-                ..
-            } => {
-                self.forward(ticket, to, partition, body);
-            }
+                ticket, records, ..
+            } => self.forward(ticket, records),
             Effect::Commit {
                 ticket,
                 path,
@@ -95,29 +89,35 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// The record is stamped with the present time: retention counts from it, and a dead letter
-    /// must not be deleted for the age of its source. The source's time is in a header.
-    fn forward(&mut self, ticket: Ticket, to: Destination, partition: i32, body: RecordBody) {
-        let topic = match to {
+    fn record(&self, outgoing: Outgoing) -> ProducerRecord {
+        let topic = match outgoing.to {
             Destination::DeadLetter => &self.service.topics.dead_letter,
             Destination::Permanent => &self.service.topics.permanent,
         };
-        let record = ProducerRecord {
+        ProducerRecord {
             topic: topic.clone(),
-            partition: Some(partition),
+            partition: Some(outgoing.partition),
             timestamp_ms: None,
-            body,
-        };
+            body: outgoing.body,
+        }
+    }
+
+    /// The record is stamped with the present time: retention counts from it, and a dead letter
+    /// must not be deleted for the age of its source. The source's time is in a header.
+    fn forward(&mut self, ticket: Ticket, records: Vec<Outgoing>) {
+        let records: Vec<_> = records.into_iter().map(|it| self.record(it)).collect();
         let producer = self.service.producer.clone();
         self.begin(async move {
-            let acked = async { producer.send(record).await?.await };
-            let result = acked.await.map(|acked| acked.offset);
+            let written = async {
+                let mut offsets = Vec::new();
+                for record in records {
+                    offsets.push(producer.send(record).await?.await?.offset);
+                }
+                Ok(offsets)
+            };
             Done::Forwarded(
                 ticket,
-                result.map_err(|error| ForwardFailure {
-                    message: error.to_string(),
-                    in_doubt: error.is_in_doubt(),
-                }),
+                written.await.map_err(|error| forward_failure(&error)),
             )
         });
     }
@@ -158,6 +158,16 @@ impl<H: Handler> Work<H> {
             let found = admin.offsets(&wanted, isolation, timeout).await;
             Done::EndOffsets(partitions, found.map(|found| found.into_iter().collect()))
         });
+    }
+}
+
+fn forward_failure(error: &Error) -> ForwardFailure {
+    ForwardFailure {
+        kind: match error.is_in_doubt() {
+            true => ForwardFailureKind::InDoubt,
+            false => ForwardFailureKind::NotWritten,
+        },
+        message: error.to_string(),
     }
 }
 

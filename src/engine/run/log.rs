@@ -61,6 +61,9 @@ pub(super) fn log(report: &Report) {
         Report::Uncommitted { place, next_offset } => {
             tracing::warn!(path = %place.path, partition = %place.tp, next_offset, "not committed; it will be handled again");
         }
+        Report::NoTransactions { message } => {
+            tracing::warn!(%message, "no transactions; a crash at the wrong moment can make a second dead letter");
+        }
         Report::TooFewPartitions {
             to,
             partitions,

@@ -23,7 +23,8 @@ pub(super) fn answer(world: &mut World, index: usize, trouble: bool) {
                 world
                     .ledger
                     .delivered(place.path, place.tp.partition, &record);
-                world.totals[place.path as usize].delivered += u64::from(pending.term.is_some());
+                world.totals[place.path as usize].delivered +=
+                    u64::from(pending.terms[0].is_some());
             }
             if let Verdict::RetryAfter(wait, _) = &verdict {
                 world.closed_until = world.closed_until.max(world.elapsed + *wait);
@@ -79,39 +80,42 @@ fn verdict(world: &mut World, record: &Record, trouble: bool) -> Verdict {
 fn answer_forward(world: &mut World, pending: &Pending, trouble: bool) {
     let Effect::Forward {
         ticket,
-        place,
-        offset,
-        to,
-        partition,
-        body,
+        path,
+        records,
+        offsets,
+        ..
     } = &pending.effect
     else {
         return;
     };
-    let failure = |in_doubt| ForwardFailure {
+    let failure = |kind| ForwardFailure {
+        kind,
         message: "no leader".into(),
-        in_doubt,
     };
     let luck = if trouble { world.rng.u32(..10) } else { 9 };
+    let owned = world.owns(*path, offsets);
     let result = match luck {
-        0 if world.troubled => {
+        _ if !owned => Err(failure(ForwardFailureKind::Fenced)),
+        0 if world.troubled && offsets.is_empty() => {
             world.ledger.may_repeat();
-            world.write(*to, *partition, body);
-            Err(failure(true))
+            world.write_all(*path, records, offsets);
+            Err(failure(ForwardFailureKind::InDoubt))
         }
-        0..=2 => Err(failure(false)),
-        _ => Ok(world.write(*to, *partition, body)),
+        0 if !offsets.is_empty() => Err(failure(ForwardFailureKind::Fenced)),
+        0..=2 => Err(failure(ForwardFailureKind::NotWritten)),
+        _ => Ok(world.write_all(*path, records, offsets)),
     };
     if result.is_ok() {
-        world
-            .ledger
-            .settled(place.path, place.tp.partition, *offset);
-    }
-    if result.is_ok() && pending.term.is_some() {
-        let totals = &mut world.totals[place.path as usize];
-        match to {
-            Destination::DeadLetter => totals.dead_lettered += 1,
-            Destination::Permanent => totals.permanent += 1,
+        for (record, term) in records.iter().zip(&pending.terms) {
+            let totals = &mut world.totals[*path as usize];
+            world
+                .ledger
+                .settled(*path, record.from.partition, record.offset);
+            match record.to {
+                _ if term.is_none() => {}
+                Destination::DeadLetter => totals.dead_lettered += 1,
+                Destination::Permanent => totals.permanent += 1,
+            }
         }
     }
     let now = world.now();
@@ -128,10 +132,7 @@ fn answer_commit(world: &mut World, pending: &Pending, trouble: bool) {
     else {
         return;
     };
-    let held = &world.held[*path as usize];
-    let owned = offsets
-        .iter()
-        .all(|(tp, _)| held.contains_key(&tp.partition));
+    let owned = world.owns(*path, offsets);
     let luck = if trouble { world.rng.u32(..20) } else { 9 };
     let kind = match luck {
         _ if !owned => Some(CommitFailureKind::Fenced),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::answers::answer;
 use super::ledger::Fate;
-use super::world::{PARTITIONS, World};
+use super::world::{PARTITIONS, World, is_marker};
 use super::*;
 use crate::engine::testing::Chunk;
 
@@ -23,6 +23,10 @@ pub(super) fn config(seed: u64) -> Config {
         max_retries: rng.u32(0..=3),
         dead_letter_partitions: rng.i32(2..=3),
         permanent_partitions: rng.i32(1..=3),
+        forwarding: *pick(
+            &mut rng,
+            &[Forwarding::Transactional, Forwarding::AtLeastOnce],
+        ),
         final_destination: *pick(&mut rng, &[Destination::DeadLetter, Destination::Permanent]),
         drain: Some(DrainConfig {
             interval: Duration::from_secs(rng.u64(5..300)),
@@ -111,14 +115,16 @@ pub(super) fn fetch_one(world: &mut World, path: Path, partition: i32) {
     let position = world.held[path as usize][&partition].position;
     let left = &world.log(path)[partition as usize][position as usize..];
     let records: Vec<_> = left.iter().take(most).cloned().collect();
+    let taken = records.len() as i64;
+    let records: Vec<_> = records.into_iter().filter(|it| !is_marker(it)).collect();
     let held = world.held[path as usize].get_mut(&partition).unwrap();
     let retold = held.end.filter(|_| std::mem::take(&mut held.retells));
     let tp = tp(path, partition);
-    if let Some(end) = retold.or(records.is_empty().then_some(position)) {
+    if let Some(end) = retold.or((taken == 0).then_some(position)) {
         held.end = Some(end);
         world.engine.handle_end_of_partition(path, &tp, end, now);
     } else {
-        held.position += records.len() as i64;
+        held.position += taken;
         let chunk = Chunk(records.into_iter().map(Ok).collect());
         world.engine.handle_records(path, &tp, chunk, now);
     }
@@ -228,16 +234,19 @@ pub(super) fn restart(world: &mut World) {
                     .delivered(place.path, place.tp.partition, &record);
             }
             Effect::Forward {
-                place,
-                offset,
-                to,
-                partition,
-                body,
+                path,
+                records,
+                offsets,
                 ..
-            } if arrives => {
-                world.ledger.may_repeat();
-                world.ledger.settled(place.path, place.tp.partition, offset);
-                world.write(to, partition, &body);
+            } if arrives && world.owns(path, &offsets) => {
+                if offsets.is_empty() {
+                    world.ledger.may_repeat();
+                }
+                for record in &records {
+                    let from = record.from.partition;
+                    world.ledger.settled(path, from, record.offset);
+                }
+                world.write_all(path, &records, &offsets);
             }
             _ => {}
         }

@@ -68,7 +68,7 @@ impl World {
         PATHS.iter().all(|path| {
             let log = self.log(*path).iter().enumerate();
             log.map(|(n, log)| (n as i32, log.len() as i64))
-                .all(|(n, end)| end == *self.committed[*path as usize].get(&n).unwrap_or(&0))
+                .all(|(n, end)| !self.has_records(*path, n, end))
         })
     }
 }

@@ -11,17 +11,12 @@ impl World {
     /// Only what is owned is worked on, one record a partition; in the drain, each after the
     /// commit of the one before.
     pub(super) fn check_start(&self, place: &Place, offset: i64) -> u64 {
-        let committed = self.committed[place.path as usize].get(&place.tp.partition);
-        assert!(place.path == Path::Main || *committed.unwrap_or(&0) >= offset);
+        let waits = self.has_records(place.path, place.tp.partition, offset);
+        assert!(place.path == Path::Main || !waits, "{place:?}@{offset}");
         let term = self.held[place.path as usize][&place.tp.partition].term;
         let busy = self.pending.iter().any(|pending| {
-            let same = match &pending.effect {
-                Effect::Send { place: other, .. } | Effect::Forward { place: other, .. } => {
-                    other == place
-                }
-                _ => false,
-            };
-            same && pending.term == Some(term)
+            let mut works = pending.places().into_iter().zip(&pending.terms);
+            works.any(|(other, of)| other == *place && *of == Some(term))
         });
         assert!(!busy, "two records of {place:?} in flight");
         term
@@ -64,6 +59,47 @@ impl World {
         }
     }
 
+    /// Only one at a time of a kind; with it goes what it commits, and nothing that a commit under
+    /// way may set back.
+    pub(super) fn check_flight(
+        &self,
+        path: Path,
+        records: &[Outgoing],
+        offsets: &[(TopicPartition, i64)],
+        again: bool,
+    ) {
+        let of_records: Vec<_> = records
+            .iter()
+            .map(|it| (it.from.clone(), it.offset + 1))
+            .collect();
+        if offsets.is_empty() {
+            assert_eq!((records.len(), again), (1, false));
+            return;
+        }
+        assert_eq!(offsets, of_records);
+        assert!(!again || records.len() == 1, "what failed goes alone");
+        for pending in &self.pending {
+            match &pending.effect {
+                Effect::Forward {
+                    path: other,
+                    again: kind,
+                    ..
+                } => assert!((*other, *kind) != (path, again), "two transactions"),
+                Effect::Commit {
+                    path: other,
+                    offsets: committed,
+                    ..
+                } if *other == path => assert!(
+                    committed
+                        .iter()
+                        .all(|(tp, _)| offsets.iter().all(|it| it.0 != *tp)),
+                    "a transaction beside a commit of the same partition"
+                ),
+                _ => {}
+            }
+        }
+    }
+
     /// Key, value and foreign headers are unchanged, and the count rises with each try.
     pub(super) fn check_forward(
         &self,
@@ -101,6 +137,17 @@ impl World {
         let busy = |pending: &Pending| matches!(pending.effect, Effect::Commit { path: p, .. } if p == path);
         assert!(!self.pending.iter().any(busy), "two commits at once");
         for (tp, next) in offsets {
+            let moving = self.pending.iter().any(|pending| {
+                let Effect::Forward {
+                    path: p, offsets, ..
+                } = &pending.effect
+                else {
+                    return false;
+                };
+                let mut theirs = offsets.iter().zip(&pending.terms);
+                *p == path && theirs.any(|(it, term)| it.0 == *tp && term.is_some())
+            });
+            assert!(!moving, "a commit of {tp} beside a transaction");
             let held = self.held[path as usize].get(&tp.partition);
             let held = held.unwrap_or_else(|| panic!("{tp} is another's"));
             assert!(*next <= held.position, "{tp}={next}: of an earlier life");
@@ -119,8 +166,7 @@ impl World {
         for (partition, term, end) in &self.pass {
             let held = self.held[Path::Drain as usize].get(partition);
             let stayed = held.is_some_and(|held| held.term == *term && !held.revoking);
-            let committed = self.committed[Path::Drain as usize].get(partition);
-            let drained = *committed.unwrap_or(&0) >= *end;
+            let drained = !self.has_records(Path::Drain, *partition, *end);
             assert!(drained || rests || !stayed, "{partition} is not drained");
         }
     }

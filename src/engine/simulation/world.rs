@@ -1,6 +1,6 @@
 //! Logs, consumers and what is under way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::ledger::{Fate, Ledger};
@@ -33,8 +33,30 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) effect: Effect,
-    /// The assignment it belongs to; none where the engine has given it up.
-    pub(super) term: Option<u64>,
+    /// The assignments that its places belong to; none where the engine has given one up.
+    pub(super) terms: Vec<Option<u64>>,
+}
+
+impl Pending {
+    /// Whose records are in flight.
+    pub(super) fn places(&self) -> Vec<Place> {
+        match &self.effect {
+            Effect::Send { place, .. } => vec![place.clone()],
+            Effect::Forward { path, records, .. } => {
+                let place = |it: &Outgoing| Place {
+                    path: *path,
+                    tp: it.from.clone(),
+                };
+                records.iter().map(place).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The mark of a transaction's end, which no consumer hands over.
+pub(super) fn is_marker(record: &Record) -> bool {
+    record.as_ref().value().is_none()
 }
 
 /// See the [module](self).
@@ -113,7 +135,7 @@ impl World {
             Destination::DeadLetter => &self.dead,
             Destination::Permanent => &self.permanent,
         };
-        log.iter().map(Vec::len).sum()
+        log.iter().flatten().filter(|it| !is_marker(it)).count()
     }
 
     /// Puts a new record into the log a path reads.
@@ -134,8 +156,62 @@ impl World {
         append(&mut log[partition as usize], body, wall_ms);
     }
 
-    /// Writes a forwarded record; its offset.
-    pub(super) fn write(&mut self, to: Destination, partition: i32, body: &RecordBody) -> i64 {
+    /// Writes forwarded records, and with them the offsets of their sources where it is a
+    /// transaction; their offsets.
+    pub(super) fn write_all(
+        &mut self,
+        path: Path,
+        records: &[Outgoing],
+        offsets: &[(TopicPartition, i64)],
+    ) -> Vec<i64> {
+        let written: Vec<_> = records
+            .iter()
+            .map(|it| self.write(it.to, it.partition, &it.body))
+            .collect();
+        for (tp, next) in offsets {
+            self.committed[path as usize].insert(tp.partition, *next);
+        }
+        if !offsets.is_empty() {
+            let ends: BTreeSet<_> = records.iter().map(|it| (it.to, it.partition)).collect();
+            for (to, partition) in ends {
+                self.mark(to, partition);
+            }
+        }
+        written
+    }
+
+    fn mark(&mut self, to: Destination, partition: i32) {
+        let wall_ms = self.now().wall_ms;
+        let log = match to {
+            Destination::DeadLetter => &mut self.dead[partition as usize],
+            Destination::Permanent => &mut self.permanent[partition as usize],
+        };
+        let offset = log.len() as i64;
+        append(log, RecordBody::new(None, None, &[]), wall_ms);
+        if to == Destination::DeadLetter {
+            self.ledger.settled(Path::Drain, partition, offset);
+        }
+    }
+
+    /// True where a partition has records before this offset that are not committed.
+    pub(super) fn has_records(&self, path: Path, partition: i32, end: i64) -> bool {
+        let committed = self.committed[path as usize].get(&partition);
+        let log = self.log(path)[partition as usize].iter();
+        let mut left = log
+            .take(end as usize)
+            .skip(*committed.unwrap_or(&0) as usize);
+        left.any(|record| !is_marker(record))
+    }
+
+    /// True where these partitions are all this consumer's.
+    pub(super) fn owns(&self, path: Path, offsets: &[(TopicPartition, i64)]) -> bool {
+        let held = &self.held[path as usize];
+        offsets
+            .iter()
+            .all(|(tp, _)| held.contains_key(&tp.partition))
+    }
+
+    fn write(&mut self, to: Destination, partition: i32, body: &RecordBody) -> i64 {
         let wall_ms = self.now().wall_ms;
         let log = match to {
             Destination::DeadLetter => &mut self.dead[partition as usize],
@@ -194,7 +270,7 @@ impl World {
             !self.stopped || matches!(effect, Effect::Revoked { .. }),
             "{effect:?}"
         );
-        let mut term = None;
+        let mut terms = Vec::new();
         match &effect {
             Effect::Send {
                 place,
@@ -202,18 +278,23 @@ impl World {
                 retry,
                 ..
             } => {
-                term = Some(self.check_start(place, record.offset));
+                terms.push(Some(self.check_start(place, record.offset)));
                 self.check_send(place, record, *retry);
             }
             Effect::Forward {
-                place,
-                offset,
-                to,
-                body,
+                path,
+                records,
+                offsets,
+                again,
                 ..
             } => {
-                term = Some(self.check_start(place, *offset));
-                self.check_forward(place, *offset, *to, body);
+                self.check_flight(*path, records, offsets, *again);
+                for record in records {
+                    let (path, tp) = (*path, record.from.clone());
+                    let place = Place { path, tp };
+                    terms.push(Some(self.check_start(&place, record.offset)));
+                    self.check_forward(&place, record.offset, record.to, &record.body);
+                }
             }
             Effect::Commit { path, offsets, .. } => self.check_commit(*path, offsets),
             Effect::Pause { path, partitions } => self.pause(*path, partitions, true),
@@ -236,7 +317,7 @@ impl World {
                 | Effect::Probe
                 | Effect::QueryEndOffsets { .. }
         ) {
-            self.pending.push(Pending { effect, term });
+            self.pending.push(Pending { effect, terms });
         }
     }
 
@@ -266,11 +347,12 @@ impl World {
     /// What is in flight of a place is the engine's no more.
     pub(super) fn forget(&mut self, gone: &Place) {
         for pending in &mut self.pending {
-            if let Effect::Send { place, .. } | Effect::Forward { place, .. } = &pending.effect
-                && place == gone
-            {
-                pending.term = None;
-                self.ledger.may_repeat();
+            let places = pending.places();
+            for (place, term) in places.iter().zip(&mut pending.terms) {
+                if place == gone {
+                    *term = None;
+                    self.ledger.may_repeat();
+                }
             }
         }
     }

@@ -158,15 +158,24 @@ impl Rig {
 
     pub(in crate::engine) fn forwarded(&mut self, ticket: u64, offset: i64) -> Vec<String> {
         self.engine
-            .handle_forwarded(Ticket(ticket), Ok(offset), self.now());
+            .handle_forwarded(Ticket(ticket), Ok(vec![offset]), self.now());
         self.effects()
     }
 
-    pub(in crate::engine) fn not_forwarded(&mut self, ticket: u64, in_doubt: bool) -> Vec<String> {
-        let failure = ForwardFailure {
-            message: "no leader".into(),
-            in_doubt,
-        };
+    /// A transaction's records got these offsets.
+    pub(in crate::engine) fn moved(&mut self, ticket: u64, offsets: &[i64]) -> Vec<String> {
+        self.engine
+            .handle_forwarded(Ticket(ticket), Ok(offsets.to_vec()), self.now());
+        self.effects()
+    }
+
+    pub(in crate::engine) fn not_forwarded(
+        &mut self,
+        ticket: u64,
+        kind: ForwardFailureKind,
+    ) -> Vec<String> {
+        let message = "no leader".into();
+        let failure = ForwardFailure { kind, message };
         self.engine
             .handle_forwarded(Ticket(ticket), Err(failure), self.now());
         self.effects()
@@ -204,8 +213,8 @@ impl Rig {
     pub(in crate::engine) fn effects(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(effect) = self.engine.poll_effect() {
-            if let Effect::Forward { body, .. } = &effect {
-                self.bodies.push(body.clone());
+            if let Effect::Forward { records, .. } = &effect {
+                self.bodies.extend(records.iter().map(|it| it.body.clone()));
             }
             lines.push(line(effect));
         }
@@ -238,13 +247,26 @@ fn line(effect: Effect) -> String {
         }
         Effect::Forward {
             ticket,
-            place,
-            to,
-            partition,
-            ..
+            path,
+            records,
+            offsets,
+            again,
         } => {
-            let (path, from) = (place.path, place.tp.partition);
-            format!("forward {} {path} {from} to {to} {partition}", ticket.0)
+            let records = records.iter().map(|it| {
+                let (from, to) = (it.from.partition, it.partition);
+                format!(" {from} to {} {to}", it.to)
+            });
+            let records: String = records.collect();
+            let offsets = offsets
+                .iter()
+                .map(|(tp, next)| format!(" {}={next}", tp.partition));
+            let offsets: String = offsets.collect();
+            let commit = if offsets.is_empty() { "" } else { ", commit" };
+            let again = if again { " again" } else { "" };
+            format!(
+                "forward{again} {} {path}{records}{commit}{offsets}",
+                ticket.0
+            )
         }
         Effect::Commit {
             ticket,
@@ -300,6 +322,7 @@ fn report_line(report: Report) -> String {
         Report::Uncommitted { place, next_offset } => {
             format!("Uncommitted {}={next_offset}", place.tp.partition)
         }
+        Report::NoTransactions { message } => format!("NoTransactions {message}"),
         Report::TooFewPartitions { to, partitions, .. } => {
             format!("TooFewPartitions {to} {partitions}")
         }

@@ -3,6 +3,7 @@
 use super::super::testing::*;
 use super::super::*;
 use crate::sink::Verdict::Delivered;
+use ForwardFailureKind::{InDoubt, NotWritten};
 use Path::Main;
 
 const NONE: [&str; 0] = [];
@@ -83,7 +84,10 @@ fn a_forward_that_fails_is_made_again_and_stops_its_partition_alone() {
         lines,
         ["forward 2 main 0 to permanent-failure 0", "send 3 main 1@0"]
     );
-    assert_eq!(rig.not_forwarded(2, false), ["PartitionStuck 0 no leader"]);
+    assert_eq!(
+        rig.not_forwarded(2, NotWritten),
+        ["PartitionStuck 0 no leader"]
+    );
     assert_eq!(rig.verdict(3, Delivered), ["commit 4 main 1=1"]);
     rig.committed(4);
     let mut ticket = 5;
@@ -93,11 +97,15 @@ fn a_forward_that_fails_is_made_again_and_stops_its_partition_alone() {
         assert_eq!(rig.wait_ms(), Some(wait));
         let again = format!("forward {ticket} main 0 to permanent-failure 0");
         assert_eq!(rig.after_ms(wait as u64), [again]);
-        assert_eq!(rig.not_forwarded(ticket, false), NONE, "said once a minute");
+        assert_eq!(
+            rig.not_forwarded(ticket, NotWritten),
+            NONE,
+            "said once a minute"
+        );
         ticket += 1;
     }
     rig.after_ms(10_000);
-    let told = rig.not_forwarded(ticket, true);
+    let told = rig.not_forwarded(ticket, InDoubt);
     let doubt = "PartitionStuck 0 no leader (it may have been written all the same)";
     assert_eq!(told, [doubt]);
     rig.after_ms(10_000);

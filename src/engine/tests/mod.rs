@@ -8,3 +8,4 @@ mod pace;
 mod passes;
 mod resets;
 mod the_line;
+mod transactions;

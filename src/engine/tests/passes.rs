@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::testing::*;
 use super::super::*;
 use crate::sink::Verdict::Delivered;
+use ForwardFailureKind::NotWritten;
 use Path::Drain;
 
 const NONE: [&str; 0] = [];
@@ -105,7 +106,8 @@ fn an_end_before_the_one_that_is_known_is_asked_for_again() {
     assert_eq!(rig.plain(Drain, 0, &[0]), ["send 1 drain 0@0 retry 1"]);
     rig.verdict(1, Delivered);
     rig.committed(2);
-    assert_eq!(rig.end(0, 3), ["ends of 0"]);
+    assert_eq!(rig.end(0, 3), ["ends of 0", "commit 3 drain 0=3"]);
+    rig.committed(3);
     assert_eq!(rig.ends(&[(0, 3)]), ["ends of 0"], "a last look");
     let finished = ["DrainFinished 1: 1 0 0", "pause drain 0"];
     assert_eq!(rig.ends(&[(0, 3)]), finished);
@@ -248,7 +250,10 @@ fn a_forward_that_fails_keeps_the_pass_open() {
     let mut rig = Rig::drain(DrainConfig::default(), &[0]);
     rig.plain(Drain, 0, &[0]);
     rig.verdict(1, transient());
-    assert_eq!(rig.not_forwarded(2, false), ["PartitionStuck 0 no leader"]);
+    assert_eq!(
+        rig.not_forwarded(2, NotWritten),
+        ["PartitionStuck 0 no leader"]
+    );
     assert_eq!(rig.end(0, 1), NONE);
     assert_eq!(rig.after_ms(100), ["forward 3 drain 0 to dead-letter 0"]);
 }
@@ -292,12 +297,12 @@ fn one_shot_goes_on_without_a_partition_whose_record_can_not_be_forwarded() {
     assert_eq!(rig.verdict(1, transient()).len(), 1);
     let mut ticket = 2;
     for wait in [100, 200, 400, 800] {
-        rig.not_forwarded(ticket, false);
+        rig.not_forwarded(ticket, NotWritten);
         ticket += 1;
         let again = format!("forward {ticket} drain 0 to dead-letter 0");
         assert_eq!(rig.after_ms(wait), [again]);
     }
-    assert_eq!(rig.not_forwarded(ticket, false), ["pause drain 0"]);
+    assert_eq!(rig.not_forwarded(ticket, NotWritten), ["pause drain 0"]);
     assert_eq!(rig.plain(Drain, 1, &[0]), ["send 7 drain 1@0 retry 1"]);
     assert_eq!(rig.end(1, 1), NONE, "the others finish");
     assert_eq!(rig.verdict(7, Delivered), ["commit 8 drain 1=1"]);

@@ -1,0 +1,202 @@
+//! Forwards that are one transaction with the commit of their offsets.
+
+use super::super::testing::*;
+use super::super::*;
+use crate::sink::Verdict::Delivered;
+use ForwardFailureKind::{Fenced, NotWritten};
+use Path::{Drain, Main};
+
+const NONE: [&str; 0] = [];
+
+/// A main path on which every record is forwarded after one delivery that fails.
+fn rig(partitions: &[i32]) -> Rig {
+    let config = Config {
+        forwarding: Forwarding::Transactional,
+        max_retries: 0,
+        concurrency: 3,
+        ..Config::default()
+    };
+    Rig::main(config, partitions)
+}
+
+#[test]
+fn a_forward_commits_its_record_and_all_before_it() {
+    let mut rig = rig(&[0]);
+    rig.plain(Main, 0, &[0, 1, 2]);
+    assert_eq!(
+        rig.verdict(1, Delivered),
+        ["send 2 main 0@1", "commit 3 main 0=1"]
+    );
+    assert_eq!(
+        rig.verdict(2, transient()),
+        NONE,
+        "an older commit must not come to pass after the newer one"
+    );
+    assert_eq!(
+        rig.committed(3),
+        ["forward 4 main 0 to dead-letter 0, commit 0=2"]
+    );
+    assert_eq!(rig.moved(4, &[7]), ["send 5 main 0@2"], "all is committed");
+    assert_eq!(rig.engine.totals(Main).dead_lettered, 1);
+}
+
+#[test]
+fn what_is_ready_while_one_is_under_way_goes_together_in_the_next() {
+    let mut rig = rig(&[0, 1, 2]);
+    for partition in 0..3 {
+        rig.plain(Main, partition, &[0]);
+    }
+    assert_eq!(
+        rig.verdict(1, transient()),
+        ["forward 4 main 0 to dead-letter 0, commit 0=1"]
+    );
+    assert_eq!(rig.verdict(2, transient()), NONE);
+    assert_eq!(rig.verdict(3, rejected()), NONE);
+    assert_eq!(
+        rig.moved(4, &[0]),
+        ["forward 5 main 1 to dead-letter 1 2 to permanent-failure 2, commit 1=1 2=1"]
+    );
+    assert_eq!(rig.moved(5, &[0, 0]), NONE);
+    let totals = rig.engine.totals(Main);
+    assert_eq!((totals.dead_lettered, totals.permanent), (2, 1));
+}
+
+#[test]
+fn what_could_not_be_written_goes_alone_and_keeps_no_other() {
+    let mut rig = rig(&[0, 1, 2]);
+    for partition in 0..3 {
+        rig.plain(Main, partition, &[0]);
+    }
+    rig.verdict(1, transient());
+    rig.verdict(2, transient());
+    assert_eq!(
+        rig.not_forwarded(4, NotWritten),
+        [
+            "PartitionStuck 0 no leader",
+            "forward 5 main 1 to dead-letter 1, commit 1=1"
+        ]
+    );
+    rig.not_forwarded(5, NotWritten);
+    assert_eq!(
+        rig.after_ms(100),
+        ["forward again 6 main 0 to dead-letter 0, commit 0=1"],
+        "one of the two"
+    );
+    assert_eq!(
+        rig.verdict(3, transient()),
+        ["forward 7 main 2 to dead-letter 2, commit 2=1"]
+    );
+    assert_eq!(
+        rig.moved(6, &[0]),
+        ["forward again 8 main 1 to dead-letter 1, commit 1=1"]
+    );
+    assert_eq!(rig.moved(8, &[0]), NONE);
+    assert_eq!(rig.moved(7, &[0]), NONE);
+}
+
+#[test]
+fn what_was_delivered_is_committed_while_a_forward_waits_to_be_made_again() {
+    let mut rig = rig(&[0]);
+    rig.plain(Main, 0, &[0, 1]);
+    rig.verdict(1, Delivered);
+    rig.verdict(2, transient());
+    rig.not_committed(3, CommitFailureKind::Retriable);
+    assert_eq!(
+        rig.not_forwarded(4, NotWritten),
+        ["PartitionStuck 0 no leader"]
+    );
+    assert_eq!(
+        rig.after_ms(100),
+        ["forward again 5 main 0 to dead-letter 0, commit 0=2"]
+    );
+    rig.not_forwarded(5, NotWritten);
+    assert_eq!(rig.wait_ms(), Some(200));
+}
+
+#[test]
+fn a_group_that_moves_on_is_no_trouble_at_first() {
+    let mut rig = rig(&[0]);
+    rig.plain(Main, 0, &[0]);
+    rig.verdict(1, transient());
+    assert_eq!(rig.not_forwarded(2, Fenced), NONE);
+    rig.after_ms(100);
+    assert_eq!(rig.not_forwarded(3, Fenced), NONE);
+    rig.after_ms(200);
+    assert_eq!(rig.not_forwarded(4, Fenced), NONE);
+    rig.after_ms(400);
+    assert_eq!(rig.not_forwarded(5, Fenced), ["PartitionStuck 0 no leader"]);
+}
+
+#[test]
+fn a_partition_that_is_revoked_waits_for_its_transaction() {
+    let mut rig = rig(&[0, 1]);
+    rig.plain(Main, 0, &[0]);
+    rig.plain(Main, 1, &[0]);
+    rig.verdict(1, transient());
+    assert_eq!(rig.revoking(Main, &[0, 1]), NONE);
+    assert_eq!(rig.verdict(2, transient()), NONE);
+    assert_eq!(
+        rig.moved(3, &[0]),
+        ["forward 4 main 1 to dead-letter 1, commit 1=1"]
+    );
+    assert_eq!(rig.moved(4, &[0]), ["revoked main 0 1"]);
+}
+
+#[test]
+fn a_partition_that_is_lost_is_none_of_its_transaction() {
+    let mut rig = rig(&[0, 1]);
+    rig.plain(Main, 0, &[0]);
+    rig.verdict(1, transient());
+    assert_eq!(rig.lost(Main, 0), NONE);
+    assert_eq!(rig.moved(2, &[0]), NONE);
+    assert_eq!(rig.engine.totals(Main).dead_lettered, 0);
+}
+
+#[test]
+fn a_drained_record_goes_back_with_its_commit_and_is_met_again() {
+    let mut rig = Rig::new(Config {
+        forwarding: Forwarding::Transactional,
+        ..Config::default()
+    });
+    rig.assigned(Drain, &[0]);
+    rig.effects();
+    rig.ends(&[(0, 1)]);
+    assert_eq!(
+        rig.records(Drain, 0, [dead_letter(0, "1")]),
+        ["send 1 drain 0@0 retry 2"]
+    );
+    assert_eq!(
+        rig.verdict(1, transient()),
+        ["forward 2 drain 0 to dead-letter 0, commit 0=1"]
+    );
+    assert_eq!(
+        rig.moved(2, &[1]),
+        NONE,
+        "the pass goes on to what it put back"
+    );
+    assert_eq!(
+        rig.records(Drain, 0, [dead_letter(1, "2")]),
+        ["send 3 drain 0@1 retry 3"]
+    );
+    rig.verdict(3, Delivered);
+    rig.committed(4);
+    assert_eq!(
+        rig.end(0, 3),
+        ["commit 5 drain 0=3"],
+        "past the marker of the transaction"
+    );
+}
+
+#[test]
+fn without_transactions_a_forward_is_acknowledged_before_its_commit() {
+    let mut rig = rig(&[0]);
+    rig.plain(Main, 0, &[0]);
+    rig.verdict(1, transient());
+    let now = rig.now();
+    rig.engine.handle_no_transactions("no right".into(), now);
+    rig.engine.handle_no_transactions("no right".into(), now);
+    assert_eq!(rig.effects(), ["NoTransactions no right"], "told once");
+    rig.not_forwarded(2, NotWritten);
+    assert_eq!(rig.after_ms(100), ["forward 3 main 0 to dead-letter 0"]);
+    assert_eq!(rig.forwarded(3, 0), ["commit 4 main 0=1"]);
+}
