@@ -38,6 +38,8 @@ enum Done {
     /// From a node, for a fetch with this stamp.
     Fetched(i32, u64, Result<FetchAnswer, Error>),
     Found(Vec<Incarnation>, Found),
+    /// The application has been told what it asked for.
+    Told,
 }
 
 pub(super) struct Driver {
@@ -216,6 +218,7 @@ impl Driver {
         match done {
             Done::Fetched(node, stamp, answer) => self.handle_fetched(node, stamp, answer),
             Done::Found(asked, found) => self.handle_found(&asked, found),
+            Done::Told => {}
         }
     }
 }

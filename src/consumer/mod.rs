@@ -17,6 +17,8 @@ pub mod session;
 mod testing;
 mod told;
 
+use std::collections::BTreeMap;
+
 use tokio::sync::{mpsc, oneshot};
 
 pub use config::{ConsumerConfig, OffsetReset};
@@ -213,6 +215,32 @@ impl Consumer {
         let (reply, answer) = oneshot::channel();
         let command = Command::Stamp(offsets, reply);
         let sent = self.commands.send((self.seen, command));
+        async move {
+            sent.map_err(|_| closed())?;
+            answer.await.map_err(|_| closed())?
+        }
+    }
+
+    /// What the group has committed of these partitions, once no transaction that commits them is
+    /// open (KIP-447); none for a partition without an offset.
+    ///
+    /// # Errors
+    ///
+    /// Why the coordinator has not told of all of them: the next try may succeed where
+    /// [`Error::is_retriable`] says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, nothing is left behind.
+    pub fn committed(
+        &self,
+        partitions: Vec<TopicPartition>,
+    ) -> impl Future<Output = Result<BTreeMap<TopicPartition, Option<i64>>, Error>> + Send + use<>
+    {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .commands
+            .send((self.seen, Command::Committed(partitions, reply)));
         async move {
             sent.map_err(|_| closed())?;
             answer.await.map_err(|_| closed())?

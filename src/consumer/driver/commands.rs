@@ -1,11 +1,16 @@
 //! What the application asks for, done.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::oneshot;
 
-use super::Driver;
+use super::{Done, Driver};
 use crate::Error;
 use crate::consumer::{CommitOffset, GroupOffsets};
 use crate::wire::{ErrorCode, TopicPartition};
+
+/// What a group has committed of each partition, if anything.
+pub(in crate::consumer) type Committed = BTreeMap<TopicPartition, Option<i64>>;
 
 /// What the application asks of the driver.
 #[derive(Debug)]
@@ -14,6 +19,10 @@ pub(in crate::consumer) enum Command {
     Stamp(
         Vec<CommitOffset>,
         oneshot::Sender<Result<GroupOffsets, Error>>,
+    ),
+    Committed(
+        Vec<TopicPartition>,
+        oneshot::Sender<Result<Committed, Error>>,
     ),
     Revoked(Vec<TopicPartition>),
     Pause(Vec<TopicPartition>),
@@ -28,6 +37,7 @@ impl Driver {
         match command {
             Command::Commit(offsets, reply) => self.commit(seen, offsets, reply),
             Command::Stamp(offsets, reply) => self.stamp(seen, offsets, reply),
+            Command::Committed(partitions, reply) => self.tell_committed(partitions, reply),
             Command::Revoked(partitions) => self.group.revoked(&partitions),
             Command::Pause(partitions) => self.positions.pause(&self.told.known(partitions, seen)),
             Command::Resume(partitions) => {
@@ -67,6 +77,20 @@ impl Driver {
                 let _ = reply.send(Err(refused));
             }
         }
+    }
+
+    fn tell_committed(
+        &mut self,
+        partitions: Vec<TopicPartition>,
+        reply: oneshot::Sender<Result<Committed, Error>>,
+    ) {
+        let found = self.group.committed(partitions);
+        self.under_way.push(Box::pin(async move {
+            let found = found.await;
+            // Whoever asked may be gone.
+            let _ = reply.send(found.failure.map_or(Ok(found.offsets), Err));
+            Done::Told
+        }));
     }
 
     /// The offsets with their leader epochs, where the application knew of the present lives of
