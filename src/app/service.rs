@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{
-    Assignor, AutoOffsetReset, Config, DrainMode, FinalTopic, KafkaConfig, TopicsConfig,
+    Assignor, AutoOffsetReset, Config, DrainMode, FinalTopic, Forwarding, KafkaConfig, TopicsConfig,
 };
 use super::connect::connect;
 use super::handler::PaymentHandler;
 use crate::cluster::{Client, NewTopic, TopicOutcome};
 use crate::consumer::{Consumer, ConsumerConfig, OffsetReset};
-use crate::engine::run::{Service, Topics};
+use crate::engine::run::{Service, Topics, Transactions};
 use crate::engine::{self, Destination};
 use crate::producer::{Producer, ProducerConfig};
 use crate::sink::Sink;
@@ -73,6 +73,7 @@ pub(super) async fn join<S: Sink + 'static>(
         main: join(main)?,
         drain: join(drain)?,
         producer: Producer::new(&client, forwarding(&config.kafka)),
+        transactions: transactions(&config, paths),
         handler: Arc::new(PaymentHandler {
             template: config.template,
             sink,
@@ -188,6 +189,30 @@ fn forwarding(kafka: &KafkaConfig) -> ProducerConfig {
     }
 }
 
+/// A name of its own for each process: two of the same name would put each other out. A static
+/// member's stays, so that what a crash left open is aborted at the next start.
+fn transactions(config: &Config, paths: Paths) -> Option<Transactions> {
+    let kafka = &config.kafka;
+    if config.retry.forwarding == Forwarding::AtLeastOnce {
+        return None;
+    }
+    let instance = kafka.group_instance_id.as_deref();
+    let instance = match instance.filter(|_| paths == Paths::Service) {
+        Some(instance) => instance.to_owned(),
+        None => format!("{:016x}", fastrand::u64(..)),
+    };
+    let producer = forwarding(kafka);
+    let timeout = kafka.transaction_timeout.min(kafka.session_timeout / 2);
+    Some(Transactions {
+        id_prefix: format!("{}{instance}-", config.retry.transaction_id_prefix),
+        timeout,
+        producer: ProducerConfig {
+            delivery_timeout: producer.delivery_timeout.min(timeout),
+            ..producer
+        },
+    })
+}
+
 fn main_consumer(config: &Config) -> ConsumerConfig {
     ConsumerConfig {
         group_id: config.consumer.group_id.clone(),
@@ -271,7 +296,6 @@ fn engine_config(config: &Config, paths: Paths, counts: &Counts) -> engine::Conf
         rate,
         backoff: config.retry.backoff,
         max_retries: config.retry.max_retries,
-        forwarding: engine::Forwarding::AtLeastOnce,
         final_destination: match config.retry.final_topic {
             FinalTopic::Permanent => Destination::Permanent,
             FinalTopic::DeadLetter => Destination::DeadLetter,

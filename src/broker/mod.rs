@@ -79,6 +79,7 @@
 //!         main: Some(Consumer::join(&client, group)?),
 //!         drain: None,
 //!         producer,
+//!         transactions: None,
 //!         handler: Arc::new(Mailer),
 //!         topics: Topics {
 //!             dead_letter: "mails.dead".into(),

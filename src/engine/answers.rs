@@ -38,8 +38,8 @@ impl<S: RecordSource> Engine<S> {
     /// The cluster has no transactions, or lets this client have none: from here on each forward
     /// is acknowledged before its offset is committed.
     pub fn handle_no_transactions(&mut self, message: String, now: Moment) {
-        if self.config.forwarding == Forwarding::Transactional {
-            self.config.forwarding = Forwarding::AtLeastOnce;
+        if self.forwarding == Forwarding::Transactional {
+            self.forwarding = Forwarding::AtLeastOnce;
             self.report(Report::NoTransactions { message });
             self.settle(now);
         }

@@ -25,8 +25,6 @@ pub struct Config {
     pub backoff: Duration,
     /// Deliveries after the first one (Spring's `FixedBackOff` maxAttempts).
     pub max_retries: u32,
-    /// What a record's forward and the commit of its offset have to do with each other.
-    pub forwarding: Forwarding,
     /// Where the main path puts a record that no retry can mend.
     pub final_destination: Destination,
     /// The drain of the dead-letter topic; `None` leaves dead letters where they are.
@@ -51,7 +49,6 @@ impl Default for Config {
             rate: None,
             backoff: Duration::from_secs(1),
             max_retries: 3,
-            forwarding: Forwarding::AtLeastOnce,
             final_destination: Destination::Permanent,
             drain: Some(DrainConfig::default()),
             probe_interval: Duration::from_secs(10),

@@ -65,7 +65,7 @@ impl<S: RecordSource> Engine<S> {
     /// transaction what is there together, but one at a time of what could not be written before,
     /// so that a record which never can be keeps none of the others.
     pub(super) fn write_out(&mut self, path: Path) {
-        if self.config.forwarding == Forwarding::AtLeastOnce {
+        if self.forwarding == Forwarding::AtLeastOnce {
             for tp in self.outgoing(path, |_, _| true) {
                 self.write(path, vec![tp], false);
             }
@@ -104,7 +104,7 @@ impl<S: RecordSource> Engine<S> {
 
     fn write(&mut self, path: Path, partitions: Vec<TopicPartition>, again: bool) {
         let ticket = self.ticket();
-        let transactional = self.config.forwarding == Forwarding::Transactional;
+        let transactional = self.forwarding == Forwarding::Transactional;
         let (mut records, mut offsets) = (Vec::new(), Vec::new());
         for tp in &partitions {
             let Some(lane) = self.lanes(path).get_mut(tp) else {

@@ -11,7 +11,7 @@ use super::lanes::Lanes;
 use super::report::{Report, Totals};
 use super::task::Flight;
 use super::words::{Destination, Moment, Path, Place, Ticket};
-use super::{Config, RecordSource};
+use super::{Config, Forwarding, RecordSource};
 use crate::wire::TopicPartition;
 
 /// The engine. See the [module](super) for how a shell drives it.
@@ -21,6 +21,7 @@ use crate::wire::TopicPartition;
 #[derive(Debug)]
 pub struct Engine<S> {
     pub(super) config: Config,
+    pub(super) forwarding: Forwarding,
     pub(super) main: Lanes<S>,
     pub(super) drained: Lanes<S>,
     pub(super) gate: Gate,
@@ -44,11 +45,12 @@ pub(super) enum Life {
 
 impl<S: RecordSource> Engine<S> {
     /// Makes an engine at rest: it begins with the first assignment.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, forwarding: Forwarding) -> Self {
         Self {
             gate: Gate::new(config.probe_interval, config.rate),
             drain: config.drain.clone().map(Drain::new),
             config,
+            forwarding,
             main: Lanes::new(Path::Main),
             drained: Lanes::new(Path::Drain),
             sends: BTreeMap::new(),

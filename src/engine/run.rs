@@ -6,11 +6,13 @@
 mod effects;
 mod log;
 mod outcome;
+mod transactions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use outcome::Outcome;
+pub use transactions::Transactions;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -22,13 +24,15 @@ use crate::cluster::{Client, Metadata};
 use crate::consumer::{Consumer, Event, FetchedRecords};
 use crate::engine::timing::OnceAMinute;
 use crate::engine::{
-    CommitFailure, Config, Engine, ForwardFailure, Moment, Path, RecordSource, Report, Ticket,
+    CommitFailure, Config, Engine, ForwardFailure, Forwarding, Moment, Path, RecordSource, Report,
+    Ticket,
 };
 use crate::producer::Producer;
 use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
 use crate::wire::batch::Record;
 use crate::{Error, ErrorKind};
+use transactions::{Doubt, Producers};
 
 /// What is done with each record.
 pub trait Handler: Send + Sync + 'static {
@@ -63,8 +67,11 @@ pub struct Service<H> {
     pub main: Option<Consumer>,
     /// Consumes the dead-letter topic; none where there is no drain.
     pub drain: Option<Consumer>,
-    /// Forwards.
+    /// Forwards where there are no transactions.
     pub producer: Producer,
+    /// Forwards in transactions; none where a record's forward is only to be acknowledged before
+    /// its offset is committed.
+    pub transactions: Option<Transactions>,
     /// Delivers.
     pub handler: Arc<H>,
     /// Where to forward to.
@@ -75,6 +82,10 @@ pub struct Service<H> {
 enum Done {
     Verdict(Ticket, Verdict),
     Forwarded(Ticket, Result<Vec<i64>, ForwardFailure>),
+    Moved(Ticket, (Path, bool), Result<Vec<i64>, Error>),
+    InDoubt(Doubt),
+    Settled(Doubt),
+    Tried(Result<(), Error>),
     Committed(Ticket, Result<(), CommitFailure>),
     EndOffsets(
         Vec<TopicPartition>,
@@ -101,8 +112,15 @@ impl<H: Handler> Service<H> {
         config: Config,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Outcome, Error> {
+        let client = self.client.clone();
+        let transactions = self.transactions.clone();
+        let forwarding = match transactions {
+            Some(_) => Forwarding::Transactional,
+            None => Forwarding::AtLeastOnce,
+        };
         let mut work = Work {
-            engine: Engine::new(config),
+            engine: Engine::new(config, forwarding),
+            producers: transactions.map(|it| Producers::new(client, it)),
             service: self,
             under_way: FuturesUnordered::new(),
             failed: [None, None],
@@ -118,6 +136,7 @@ impl<H: Handler> Service<H> {
 struct Work<H> {
     service: Service<H>,
     engine: Engine<FetchedRecords>,
+    producers: Option<Producers>,
     under_way: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Why there are no more events of a path.
     failed: [Option<Error>; 2],
@@ -138,6 +157,7 @@ impl<H: Handler> Work<H> {
             .client
             .track([&topics.dead_letter, &topics.permanent]);
         self.count_partitions(&metadata.borrow_and_update().clone());
+        self.try_transactions();
         // A wait for what may never come begins here.
         self.engine.handle_timeout(moment());
         while !self.carry_out_effects() {
@@ -171,7 +191,8 @@ impl<H: Handler> Work<H> {
         let consumers = [self.service.main, self.service.drain];
         let leaving = consumers.into_iter().flatten().map(Consumer::close);
         // Where a group is not left, its driver has told, and nothing is lost by it.
-        futures_util::future::join_all(leaving).await;
+        let left = futures_util::future::join_all(leaving);
+        tokio::join!(left, Producers::finish(self.producers));
         match self.failed.into_iter().flatten().next() {
             Some(error) => Err(error),
             None => Ok(outcome),
@@ -224,6 +245,10 @@ impl<H: Handler> Work<H> {
         match done {
             Done::Verdict(ticket, verdict) => self.engine.handle_verdict(ticket, verdict, now),
             Done::Forwarded(ticket, result) => self.engine.handle_forwarded(ticket, result, now),
+            Done::Moved(ticket, slot, result) => self.moved(ticket, slot, result),
+            Done::InDoubt(doubt) => self.in_doubt(doubt),
+            Done::Settled(doubt) => self.settled(doubt),
+            Done::Tried(result) => self.tried(result),
             Done::Committed(ticket, result) => self.engine.handle_committed(ticket, result, now),
             Done::EndOffsets(_, Ok(ends)) => self.engine.handle_end_offsets(&ends, now),
             Done::EndOffsets(partitions, Err(error)) => {

@@ -119,7 +119,7 @@ impl<S: RecordSource> Engine<S> {
         if !self.lanes(path).commits.is_free() {
             return;
         }
-        let forwarding = self.config.forwarding;
+        let forwarding = self.forwarding;
         let offsets = self.lanes(path).uncommitted(forwarding);
         if !offsets.is_empty() {
             let ticket = self.ticket();

@@ -16,6 +16,7 @@ mod clients;
 mod codecs;
 mod conformance;
 mod drain;
+mod exactly_once;
 mod faults;
 mod fetching;
 mod groups;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         groups::TESTS,
         takeover::TESTS,
         faults::TESTS,
+        exactly_once::TESTS,
         topics::TESTS,
         transactions::TESTS,
         fetching::TESTS,

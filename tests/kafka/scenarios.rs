@@ -97,7 +97,7 @@ async fn a_busy_telegram_makes_a_dead_letter_that_the_next_drain_sends() {
     );
     assert_eq!(stage.permanent(0).await, []);
     stage.committed(&[(2, 1)]).await;
-    stage.drain_committed(&[(2, 1)]).await;
+    stage.drain_is_past(&[(2, 1)]).await;
 }
 
 async fn a_telegram_that_never_answers_makes_a_dead_letter_too() {
@@ -123,7 +123,7 @@ async fn a_telegram_that_never_answers_makes_a_dead_letter_too() {
         Some(&b"payment_notifier.timeout"[..])
     );
     stage.committed(&[(1, 1)]).await;
-    stage.drain_committed(&[(1, 1)]).await;
+    stage.drain_is_past(&[(1, 1)]).await;
 }
 
 async fn what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topic() {
@@ -154,7 +154,7 @@ async fn what_always_fails_is_drained_three_times_and_ends_in_the_permanent_topi
     // Four deliveries of the main path and three of the drain.
     let attempts = last.get("payment-notifier-delivery-attempts");
     assert_eq!(attempts, Some(&b"7"[..]));
-    stage.drain_committed(&[(1, 4)]).await;
+    stage.drain_is_past(&[(1, 4)]).await;
 
     let again = stage.drain().await;
     assert_eq!(

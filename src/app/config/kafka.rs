@@ -232,6 +232,11 @@ table! {
         "compression.gzip.level" => compression_gzip_level: u8 = whole(1, 9), default "6";
         /// After this time a record that no broker took is given up, in milliseconds.
         "delivery.timeout.ms" => delivery_timeout: Duration = millis(1), default "120000";
+        /// After this time the brokers abort a transaction that was not ended, in milliseconds.
+        /// After a crash those who read only what is committed wait so long for what comes
+        /// behind it. Never more than half of session.timeout.ms: a transaction is to be over
+        /// before its partitions are another's. Kafka's default is 60000.
+        "transaction.timeout.ms" => transaction_timeout: Duration = millis(1_000), default "10000";
     }
 }
 

@@ -39,7 +39,7 @@ pub use kafka::{Assignor, KafkaConfig, Mechanism, Protocol};
 pub use layers::{Flag, Sources};
 pub use problem::Problems;
 pub use tables::{
-    AutoOffsetReset, ConsumerConfig, DrainConfig, DrainMode, FinalTopic, MessageConfig,
+    AutoOffsetReset, ConsumerConfig, DrainConfig, DrainMode, FinalTopic, Forwarding, MessageConfig,
     RetryConfig, TelegramConfig, TopicsConfig,
 };
 

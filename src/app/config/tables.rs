@@ -79,6 +79,21 @@ const FINAL_TOPICS: Choice<FinalTopic> = Choice(&[
     ("dead-letter", FinalTopic::DeadLetter),
 ]);
 
+/// How a record gets from one topic to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forwarding {
+    /// In one transaction with the commit of its offset.
+    #[default]
+    Transactional,
+    /// Acknowledged before the commit of its offset.
+    AtLeastOnce,
+}
+
+const FORWARDINGS: Choice<Forwarding> = Choice(&[
+    ("transactional", Forwarding::Transactional),
+    ("at-least-once", Forwarding::AtLeastOnce),
+]);
+
 table! {
     /// The retries of a message that could not be sent, before it becomes a dead letter.
     "retry" => RetryConfig {
@@ -89,6 +104,14 @@ table! {
         /// Where a record goes at once that no retry can mend, such as one that can't be read:
         /// to the `permanent` topic or to the `dead-letter` one.
         "final" => final_topic: FinalTopic = FINAL_TOPICS, default "permanent";
+        /// How a record gets from one topic to the next: `transactional` (its forward and the
+        /// commit of its offset are one transaction, so that it is in one place at a time,
+        /// whatever happens), or `at-least-once` (the forward is acknowledged first: a crash at
+        /// the wrong moment makes a second dead letter).
+        "forwarding" => forwarding: Forwarding = FORWARDINGS, default "transactional";
+        /// What the transactional ids begin with, for access lists (`Write` on prefixed
+        /// transactional ids). What follows is the process's own.
+        "transaction_id_prefix" => transaction_id_prefix: String = Text(formats::name), default "{consumer.group_id}-";
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn watched<H>(service: Service<H>, observer: &Arc<Observer>) -> Servi
         main,
         drain,
         producer,
+        transactions,
         handler,
         topics,
     } = service;
@@ -36,6 +37,7 @@ pub(super) fn watched<H>(service: Service<H>, observer: &Arc<Observer>) -> Servi
         main,
         drain,
         producer,
+        transactions,
         handler,
         topics,
     }

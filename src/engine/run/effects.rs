@@ -43,8 +43,18 @@ impl<H: Handler> Work<H> {
                 );
             }
             Effect::Forward {
-                ticket, records, ..
-            } => self.forward(ticket, records),
+                ticket,
+                records,
+                offsets,
+                ..
+            } if offsets.is_empty() => self.forward(ticket, records),
+            Effect::Forward {
+                ticket,
+                path,
+                records,
+                offsets,
+                again,
+            } => self.transact(ticket, (path, again), records, offsets),
             Effect::Commit {
                 ticket,
                 path,
@@ -75,11 +85,11 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    fn begin(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+    pub(super) fn begin(&mut self, work: impl Future<Output = Done> + Send + 'static) {
         self.under_way.push(Box::pin(work));
     }
 
-    fn with_consumer(&self, path: Path, act: impl FnOnce(&Consumer)) {
+    pub(super) fn with_consumer(&self, path: Path, act: impl FnOnce(&Consumer)) {
         let consumer = match path {
             Path::Main => &self.service.main,
             Path::Drain => &self.service.drain,
@@ -89,7 +99,9 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    fn record(&self, outgoing: Outgoing) -> ProducerRecord {
+    /// The record is stamped with the present time: retention counts from it, and a dead letter
+    /// must not be deleted for the age of its source. The source's time is in a header.
+    pub(super) fn record(&self, outgoing: Outgoing) -> ProducerRecord {
         let topic = match outgoing.to {
             Destination::DeadLetter => &self.service.topics.dead_letter,
             Destination::Permanent => &self.service.topics.permanent,
@@ -102,8 +114,6 @@ impl<H: Handler> Work<H> {
         }
     }
 
-    /// The record is stamped with the present time: retention counts from it, and a dead letter
-    /// must not be deleted for the age of its source. The source's time is in a header.
     fn forward(&mut self, ticket: Ticket, records: Vec<Outgoing>) {
         let records: Vec<_> = records.into_iter().map(|it| self.record(it)).collect();
         let producer = self.service.producer.clone();

@@ -23,10 +23,6 @@ pub(super) fn config(seed: u64) -> Config {
         max_retries: rng.u32(0..=3),
         dead_letter_partitions: rng.i32(2..=3),
         permanent_partitions: rng.i32(1..=3),
-        forwarding: *pick(
-            &mut rng,
-            &[Forwarding::Transactional, Forwarding::AtLeastOnce],
-        ),
         final_destination: *pick(&mut rng, &[Destination::DeadLetter, Destination::Permanent]),
         drain: Some(DrainConfig {
             interval: Duration::from_secs(rng.u64(5..300)),
@@ -251,7 +247,7 @@ pub(super) fn restart(world: &mut World) {
             _ => {}
         }
     }
-    world.engine = Engine::new(world.config.clone());
+    world.engine = Engine::new(world.config.clone(), world.forwarding);
     world.held = Default::default();
     world.totals = Default::default();
     world.stopped = false;

@@ -63,6 +63,7 @@ pub(super) fn is_marker(record: &Record) -> bool {
 pub(super) struct World {
     pub(super) rng: fastrand::Rng,
     pub(super) config: Config,
+    pub(super) forwarding: Forwarding,
     pub(super) engine: Engine<Chunk>,
     pub(super) ledger: Ledger,
     pub(super) held: [BTreeMap<i32, Held>; 2],
@@ -89,10 +90,15 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, config: Config) -> Self {
+        let forwarding = match seed / 2 % 2 {
+            0 => Forwarding::AtLeastOnce,
+            _ => Forwarding::Transactional,
+        };
         let logs = |partitions: i32| vec![Vec::new(); partitions as usize];
         Self {
             rng: fastrand::Rng::with_seed(seed),
-            engine: Engine::new(config.clone()),
+            engine: Engine::new(config.clone(), forwarding),
+            forwarding,
             ledger: Ledger::default(),
             held: Default::default(),
             pending: Vec::new(),

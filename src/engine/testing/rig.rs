@@ -20,8 +20,12 @@ pub(in crate::engine) struct Rig {
 
 impl Rig {
     pub(in crate::engine) fn new(config: Config) -> Self {
+        Self::with(config, Forwarding::AtLeastOnce)
+    }
+
+    pub(in crate::engine) fn with(config: Config, forwarding: Forwarding) -> Self {
         Self {
-            engine: Engine::new(config),
+            engine: Engine::new(config, forwarding),
             start: Instant::now(),
             elapsed: Duration::ZERO,
             bodies: Vec::new(),

@@ -11,12 +11,15 @@ const NONE: [&str; 0] = [];
 /// A main path on which every record is forwarded after one delivery that fails.
 fn rig(partitions: &[i32]) -> Rig {
     let config = Config {
-        forwarding: Forwarding::Transactional,
         max_retries: 0,
         concurrency: 3,
+        drain: None,
         ..Config::default()
     };
-    Rig::main(config, partitions)
+    let mut rig = Rig::with(config, Forwarding::Transactional);
+    rig.assigned(Main, partitions);
+    assert_eq!(rig.effects(), NONE);
+    rig
 }
 
 #[test]
@@ -154,10 +157,7 @@ fn a_partition_that_is_lost_is_none_of_its_transaction() {
 
 #[test]
 fn a_drained_record_goes_back_with_its_commit_and_is_met_again() {
-    let mut rig = Rig::new(Config {
-        forwarding: Forwarding::Transactional,
-        ..Config::default()
-    });
+    let mut rig = Rig::with(Config::default(), Forwarding::Transactional);
     rig.assigned(Drain, &[0]);
     rig.effects();
     rig.ends(&[(0, 1)]);

@@ -54,6 +54,21 @@ impl Cluster {
         .await;
     }
 
+    /// Waits until a group has committed these offsets, or later ones: the markers of transactions
+    /// have offsets too.
+    pub(crate) async fn wait_until_past(&self, group: &str, topic: &str, wanted: &[(i32, i64)]) {
+        patiently(&format!("commits of {group}"), async || {
+            let found = self.committed(group, topic).await;
+            let is_past =
+                |(n, offset): &(i32, i64)| found.get(n).is_some_and(|found| found >= offset);
+            match wanted.iter().all(is_past) {
+                true => Ok(()),
+                false => Err(io::Error::other(format!("{found:?}, not {wanted:?}"))),
+            }
+        })
+        .await;
+    }
+
     /// The ids of a group's members.
     pub(crate) async fn members(&self, group: &str) -> Vec<String> {
         patiently(&format!("members of {group}"), async || {

@@ -10,6 +10,7 @@ const BEFORE_LENGTH_COUNTS: usize = 12;
 /// The checksum is over all that follows it.
 const CHECKSUM_FROM: usize = 21;
 const CODEC: i16 = 0b111;
+const TRANSACTIONAL: i16 = 0b1_0000;
 const CONTROL: i16 = 0b10_0000;
 
 /// A field of a batch's head, for a test to set.
@@ -96,9 +97,17 @@ fn encode_record(record: &Record, offset_delta: i64, timestamp_delta: i64) -> By
     body
 }
 
+/// The transactions of a fetched range that were aborted: each one's producer and first offset.
+pub(super) type Aborted = Vec<(i64, i64)>;
+
 /// Decodes what a fetch returned, up to a last batch that may be cut off. Control batches are left
-/// out; the `partition` is the caller's. Also returns the offset after the last batch.
-pub(super) fn decode(mut bytes: Bytes, partition: i32) -> (Vec<Record>, Option<i64>) {
+/// out, and what was aborted; the `partition` is the caller's. Also returns the offset after the
+/// last batch.
+pub(super) fn decode(
+    mut bytes: Bytes,
+    partition: i32,
+    mut aborted: Aborted,
+) -> (Vec<Record>, Option<i64>) {
     let (mut records, mut next) = (Vec::new(), None);
     while bytes.len() > BEFORE_LENGTH_COUNTS {
         let length = (&bytes[8..]).get_u32() as usize;
@@ -106,16 +115,19 @@ pub(super) fn decode(mut bytes: Bytes, partition: i32) -> (Vec<Record>, Option<i
             break;
         }
         let batch = bytes.split_to(BEFORE_LENGTH_COUNTS + length);
-        next = Some(decode_batch(batch, partition, &mut records));
+        next = Some(decode_batch(batch, partition, &mut aborted, &mut records));
     }
     (records, next)
 }
 
-/// The codec of each batch.
+/// The codec of each batch of records.
 pub(super) fn codecs(mut bytes: Bytes) -> Vec<i16> {
     let mut codecs = Vec::new();
     while let Some((codec, size)) = first(&bytes) {
-        codecs.push(codec);
+        let mut attributes = &bytes[CHECKSUM_FROM..];
+        if attributes.get_i16() & CONTROL == 0 {
+            codecs.push(codec);
+        }
         bytes.advance(size.min(bytes.len()));
     }
     codecs
@@ -129,7 +141,12 @@ pub(super) fn first(mut bytes: &[u8]) -> Option<(i16, usize)> {
     Some((attributes & CODEC, BEFORE_LENGTH_COUNTS + length))
 }
 
-fn decode_batch(mut batch: Bytes, partition: i32, records: &mut Vec<Record>) -> i64 {
+fn decode_batch(
+    mut batch: Bytes,
+    partition: i32,
+    aborted: &mut Aborted,
+    records: &mut Vec<Record>,
+) -> i64 {
     let base_offset = batch.get_i64();
     batch.advance(4 + 4); // length, leader epoch
     assert_eq!(batch.get_i8(), 2, "the batch's format");
@@ -139,9 +156,17 @@ fn decode_batch(mut batch: Bytes, partition: i32, records: &mut Vec<Record>) -> 
     let attributes = batch.get_i16();
     let next = base_offset + i64::from(batch.get_i32()) + 1;
     let base_timestamp = batch.get_i64();
-    batch.advance(8 + 8 + 2 + 4); // max timestamp, producer id and epoch, base sequence
+    batch.advance(8); // max timestamp
+    let producer = batch.get_i64();
+    batch.advance(2 + 4); // producer epoch, base sequence
     let count = batch.get_i32();
-    if attributes & CONTROL == 0 {
+    let of_batch = aborted
+        .iter()
+        .position(|(id, first)| *id == producer && *first <= base_offset);
+    if attributes & CONTROL != 0 {
+        // Whichever way it ended, it ends here.
+        of_batch.map(|at| aborted.remove(at));
+    } else if attributes & TRANSACTIONAL == 0 || of_batch.is_none() {
         assert_eq!(attributes & CODEC, 0, "this reader knows no compression");
         for _ in 0..count {
             let length = get_varint(&mut batch) as usize;

@@ -1,5 +1,5 @@
 //! Writes and reads records byte for byte, for assertions: header keys that are not UTF-8, null
-//! values and duplicates included. Transactions are not looked at: aborted records are shown.
+//! values and duplicates included. Of transactions, only what is committed is read.
 
 use std::io;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use kafka_protocol::messages::{FetchRequest, ProduceRequest};
 use super::PATIENCE;
 use super::cluster::Cluster;
 use super::connection::{Connection, metadata, topic_name};
-use super::record_batch;
+use super::record_batch::{self, Aborted};
 
 const PRODUCE: i16 = 8;
 const FETCH: i16 = 11;
+const READ_COMMITTED: i8 = 1;
 /// Between looks at a topic, whose partitions may be on several brokers: no single long poll
 /// covers them.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -203,7 +204,7 @@ impl Cluster {
             let leaders = leaders(self, topic).await?;
             let (partition, address) = leaders.first().ok_or(io::ErrorKind::NotFound)?;
             let mut broker = Connection::open(address).await?;
-            let (bytes, _) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
+            let (bytes, ..) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
             Ok(record_batch::codecs(bytes))
         })
         .await
@@ -215,7 +216,7 @@ impl Cluster {
             let leaders = leaders(self, topic).await?;
             let (partition, address) = leaders.first().ok_or(io::ErrorKind::NotFound)?;
             let mut broker = Connection::open(address).await?;
-            let (bytes, _) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
+            let (bytes, ..) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
             let (codec, bytes) = record_batch::first(&bytes).ok_or(io::ErrorKind::NotFound)?;
             Ok(FirstBatch { codec, bytes })
         })
@@ -230,20 +231,20 @@ async fn fetch(
     partition: i32,
     offset: i64,
 ) -> io::Result<(Vec<Record>, i64, i64)> {
-    let (bytes, end) = fetch_bytes(broker, topic, partition, offset).await?;
-    let (mut records, next) = record_batch::decode(bytes, partition);
+    let (bytes, end, aborted) = fetch_bytes(broker, topic, partition, offset).await?;
+    let (mut records, next) = record_batch::decode(bytes, partition, aborted);
     records.retain(|record| record.offset >= offset);
     // Where compaction left nothing to return, the end is all there is.
     Ok((records, next.unwrap_or(end), end))
 }
 
-/// One fetch: its bytes, and the partition's end.
+/// One fetch: its bytes, the end of what is committed of the partition, and what was aborted.
 async fn fetch_bytes(
     broker: &mut Connection,
     topic: &str,
     partition: i32,
     offset: i64,
-) -> io::Result<(Bytes, i64)> {
+) -> io::Result<(Bytes, i64, Aborted)> {
     let wanted = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -253,13 +254,16 @@ async fn fetch_bytes(
         .with_partitions(vec![wanted]);
     let request = FetchRequest::default()
         .with_max_bytes(1 << 20)
+        .with_isolation_level(READ_COMMITTED)
         .with_topics(vec![wanted]);
     let answer = broker.call(FETCH, &request).await?;
     accepted(answer.error_code)?;
     let answer = &answer.responses[0].partitions[0];
     accepted(answer.error_code)?;
     let bytes = answer.records.clone().unwrap_or_default();
-    Ok((bytes, answer.high_watermark))
+    let aborted = answer.aborted_transactions.iter().flatten();
+    let aborted = aborted.map(|it| (it.producer_id.0, it.first_offset));
+    Ok((bytes, answer.last_stable_offset, aborted.collect()))
 }
 
 /// Each partition with its leader's address.

@@ -111,6 +111,12 @@ impl Stage {
         self.cluster.wait_for_committed(group, topic, wanted).await;
     }
 
+    /// Waits until the drain has committed these offsets, or later ones.
+    pub(crate) async fn drain_is_past(&self, wanted: &[(i32, i64)]) {
+        let (group, topic) = (&self.setup.drain_group(), &self.setup.dead_letter);
+        self.cluster.wait_until_past(group, topic, wanted).await;
+    }
+
     /// Waits until the drain's committed offsets are these.
     pub(crate) async fn drain_committed(&self, wanted: &[(i32, i64)]) {
         let (group, topic) = (&self.setup.drain_group(), &self.setup.dead_letter);

@@ -1,0 +1,304 @@
+//! Forwards that are one transaction with the commit of their offsets.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{Done, Handler, Work};
+use crate::cluster::Client;
+use crate::consumer::CommitOffset;
+use crate::engine::{ForwardFailure, ForwardFailureKind, Outgoing, Path, Ticket};
+use crate::group::GroupOffsets;
+use crate::producer::{ProducerConfig, ProducerRecord, TransactionalConfig, TransactionalProducer};
+use crate::wire::{ErrorCode, TopicPartition};
+use crate::{Error, ErrorKind};
+
+/// How long the end of a service waits for transactions that it gave up to be aborted.
+const LAST_ABORT: Duration = Duration::from_secs(5);
+
+/// How records are forwarded in transactions.
+#[derive(Clone, Debug)]
+pub struct Transactions {
+    /// What the transactional ids begin with. What follows names the path: no two services that
+    /// run at a time may have the same prefix, as the newer would put out the older.
+    pub id_prefix: String,
+    /// `transaction.timeout.ms`: shorter than the group's session timeout, so that a transaction
+    /// is over before its partitions are another's.
+    pub timeout: Duration,
+    /// How records are written.
+    pub producer: ProducerConfig,
+}
+
+/// Between looks at how a transaction has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Which producer: a path has one for what is forwarded for the first time, and one for what
+/// could not be, so that a topic which refuses a record keeps no other waiting.
+type Slot = (Path, bool);
+
+/// A transaction of which nobody has told how it has ended.
+pub(super) struct Doubt {
+    ticket: Ticket,
+    slot: Slot,
+    offsets: Vec<(TopicPartition, i64)>,
+    written: Vec<i64>,
+    error: Error,
+}
+
+/// A transaction that failed, and the offsets of its records where all were written.
+struct Failed {
+    error: Error,
+    written: Vec<i64>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let written = Vec::new();
+        Self { error, written }
+    }
+}
+
+/// The producers, made at their first use.
+pub(super) struct Producers {
+    client: Client,
+    settings: Transactions,
+    made: HashMap<Slot, TransactionalProducer>,
+}
+
+impl Producers {
+    pub(super) fn new(client: Client, settings: Transactions) -> Self {
+        Self {
+            client,
+            settings,
+            made: HashMap::new(),
+        }
+    }
+
+    fn get(&mut self, slot: Slot) -> Result<TransactionalProducer, Error> {
+        if let Some(producer) = self.made.get(&slot) {
+            return Ok(producer.clone());
+        }
+        let (path, again) = slot;
+        let suffix = if again { "-again" } else { "" };
+        let config = TransactionalConfig {
+            transactional_id: format!("{}{path}{suffix}", self.settings.id_prefix),
+            transaction_timeout: self.settings.timeout,
+            producer: self.settings.producer.clone(),
+        };
+        let producer = TransactionalProducer::new(&self.client, config)?;
+        self.made.insert(slot, producer.clone());
+        Ok(producer)
+    }
+
+    /// Waits, not for ever, until nothing of theirs is open: what others read may wait for it.
+    pub(super) async fn finish(producers: Option<Self>) {
+        let made = producers.into_iter().flat_map(|producers| producers.made);
+        let ends = made.map(|(_, producer)| producer);
+        let ends = ends.map(|producer| async move {
+            // One that can't begin has nothing open, or nobody to tell.
+            let _ = producer.begin().await;
+        });
+        let _ = tokio::time::timeout(LAST_ABORT, join_all(ends)).await;
+    }
+}
+
+impl<H: Handler> Work<H> {
+    /// Finds out at the start whether there are transactions, before the first one is needed.
+    pub(super) fn try_transactions(&mut self) {
+        let path = match self.service.main {
+            Some(_) => Path::Main,
+            None => Path::Drain,
+        };
+        if let Some(producers) = &mut self.producers {
+            let producer = producers.get((path, false));
+            self.begin(async move {
+                let begun = async { producer?.begin().await.map(drop) };
+                Done::Tried(begun.await)
+            });
+        }
+    }
+
+    pub(super) fn tried(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result
+            && !self.without_transactions(&error)
+        {
+            tracing::warn!(%error, "transactions can't be begun yet");
+        }
+    }
+
+    /// Writes records and commits offsets, all or nothing.
+    pub(super) fn transact(
+        &mut self,
+        ticket: Ticket,
+        slot: Slot,
+        records: Vec<Outgoing>,
+        offsets: Vec<(TopicPartition, i64)>,
+    ) {
+        let records: Vec<_> = records.into_iter().map(|it| self.record(it)).collect();
+        let commits = offsets.iter().cloned();
+        let commits: Vec<_> = commits
+            .map(|(tp, next)| CommitOffset::new(tp, next))
+            .collect();
+        let mut stamped = None;
+        self.with_consumer(slot.0, |consumer| stamped = Some(consumer.stamped(commits)));
+        let producers = self.producers.as_mut();
+        let producer = producers.map(|producers| producers.get(slot));
+        self.begin(async move {
+            let moved = async {
+                let (Some(stamped), Some(producer)) = (stamped, producer) else {
+                    return Err(no_consumer().into());
+                };
+                transact(&producer?, records, stamped.await?).await
+            };
+            match moved.await {
+                Ok(written) => Done::Moved(ticket, slot, Ok(written)),
+                Err(Failed { error, written }) if error.is_in_doubt() => Done::InDoubt(Doubt {
+                    ticket,
+                    slot,
+                    offsets,
+                    written,
+                    error,
+                }),
+                Err(Failed { error, .. }) => Done::Moved(ticket, slot, Err(error)),
+            }
+        });
+    }
+
+    /// Finds out how a transaction has ended of which nobody has told: first waits until it has.
+    pub(super) fn in_doubt(&mut self, doubt: Doubt) {
+        tracing::warn!(error = %doubt.error, "a transaction may be committed; finding out");
+        let producers = self.producers.as_mut();
+        let producer = producers.map(|producers| producers.get(doubt.slot));
+        self.begin(async move {
+            if let Some(Ok(producer)) = producer {
+                // The next one begins once the one before has ended.
+                while producer
+                    .begin()
+                    .await
+                    .is_err_and(|error| error.is_retriable())
+                {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+            Done::Settled(doubt)
+        });
+    }
+
+    /// It has ended: whether it is committed is read off its offsets.
+    pub(super) fn settled(&mut self, doubt: Doubt) {
+        let partitions = doubt.offsets.iter().map(|(tp, _)| tp.clone()).collect();
+        let mut committed = None;
+        self.with_consumer(doubt.slot.0, |consumer| {
+            committed = Some(consumer.committed(partitions));
+        });
+        self.begin(async move {
+            let committed = match committed {
+                Some(committed) => committed.await,
+                None => Err(no_consumer()),
+            };
+            let Doubt { ticket, slot, .. } = doubt;
+            match committed {
+                Ok(committed) => {
+                    let is_there = |(tp, next): &(TopicPartition, i64)| {
+                        let found = committed.get(tp).copied().flatten();
+                        found.is_some_and(|found| found >= *next)
+                    };
+                    let result = match doubt.offsets.iter().all(is_there) {
+                        true => Ok(doubt.written),
+                        false => Err(doubt.error),
+                    };
+                    Done::Moved(ticket, slot, result)
+                }
+                Err(error) if error.is_retriable() => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    Done::Settled(doubt)
+                }
+                Err(error) => Done::Moved(ticket, slot, Err(error)),
+            }
+        });
+    }
+
+    pub(super) fn moved(&mut self, ticket: Ticket, slot: Slot, result: Result<Vec<i64>, Error>) {
+        if let Err(error) = &result {
+            if error.is_fenced()
+                && let Some(producers) = &mut self.producers
+            {
+                // The group decides who owns a partition; a pause that outlasts the transaction
+                // timeout puts a producer out too.
+                tracing::warn!(%error, "the producer was fenced; another takes its place");
+                producers.made.remove(&slot);
+            }
+            self.without_transactions(error);
+        }
+        let result = result.map_err(|error| failure(&error));
+        self.engine
+            .handle_forwarded(ticket, result, super::moment());
+    }
+
+    /// True where this error says that there are no transactions to be had.
+    fn without_transactions(&mut self, error: &Error) -> bool {
+        let code = error.code();
+        let forbidden = code == Some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        let unknown =
+            error.kind() == ErrorKind::Unsupported || code == Some(ErrorCode::UNSUPPORTED_VERSION);
+        let without = forbidden || unknown;
+        if without {
+            self.engine
+                .handle_no_transactions(error.to_string(), super::moment());
+        }
+        without
+    }
+}
+
+async fn transact(
+    producer: &TransactionalProducer,
+    records: Vec<ProducerRecord>,
+    offsets: GroupOffsets,
+) -> Result<Vec<i64>, Failed> {
+    let transaction = producer.begin().await?;
+    let mut deliveries = Vec::with_capacity(records.len());
+    for record in records {
+        deliveries.push(transaction.send(record).await?);
+    }
+    transaction.commit_offsets(offsets).await?;
+    let committed = transaction.commit().await;
+    // All have ended by now.
+    let mut written = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        written.push(delivery.await.map(|acked| acked.offset));
+    }
+    let written: Result<Vec<_>, _> = written.into_iter().collect();
+    match committed {
+        Ok(()) => Ok(written?),
+        Err(error) => Err(Failed {
+            error,
+            written: written.unwrap_or_default(),
+        }),
+    }
+}
+
+fn no_consumer() -> Error {
+    Error::new(ErrorKind::Closed, "there is no such consumer")
+}
+
+fn failure(error: &Error) -> ForwardFailure {
+    let moved_on = matches!(
+        error.code(),
+        Some(
+            ErrorCode::ILLEGAL_GENERATION
+                | ErrorCode::UNKNOWN_MEMBER_ID
+                | ErrorCode::REBALANCE_IN_PROGRESS
+                | ErrorCode::FENCED_INSTANCE_ID
+                | ErrorCode::FENCED_MEMBER_EPOCH
+                | ErrorCode::STALE_MEMBER_EPOCH
+        )
+    );
+    ForwardFailure {
+        kind: match moved_on {
+            true => ForwardFailureKind::Fenced,
+            false => ForwardFailureKind::NotWritten,
+        },
+        message: error.to_string(),
+    }
+}
