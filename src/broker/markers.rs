@@ -89,3 +89,6 @@ fn stamp(producer: Producer) -> ProducerStamp {
         base_sequence: -1,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,7 +160,7 @@ pub use clock::Clock;
 pub use config::BrokerConfig;
 pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
-pub use inspect::{GroupKind, GroupView, MemberView, StoredRecord};
+pub use inspect::{GroupKind, GroupView, MemberView, StoredRecord, TransactionView};
 pub use listeners::Listener;
 pub use sasl::{Logins, TokenCheck};
 pub use transactions::{TransactionState, TransactionVersion};

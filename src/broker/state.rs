@@ -31,7 +31,7 @@ pub(super) struct Shared {
     pub(super) timers: Notify,
     /// Nodes that answer nothing at the moment.
     pub(super) paused: watch::Sender<BTreeSet<i32>>,
-    /// Told of each change of a group.
+    /// Told of each change of a group or a transaction.
     pub(super) groups_changed: watch::Sender<()>,
     pub(super) waiting: Waiting,
     pub(super) refused_logins: AtomicU64,
@@ -131,9 +131,9 @@ impl Shared {
             now_ms: self.clock.now_ms(),
         };
         if markers::write(state, writing) {
-            self.groups_changed.send_replace(());
             self.tell_of_change();
         }
+        self.groups_changed.send_replace(());
         self.timers.notify_one();
     }
 

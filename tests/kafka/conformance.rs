@@ -44,7 +44,7 @@ use topics::{settings_are_told, topics_are_checked, topics_are_grown_and_deleted
 use transactions::{
     an_ongoing_transaction_is_aborted_first, transactional_producers_are_checked,
     transactions_are_ended_by_bumping_the_epoch, transactions_are_ended_with_the_epoch_they_have,
-    transactions_are_listed, who_writes_to_a_transaction_is_checked,
+    transactions_are_listed, who_takes_too_long_is_fenced, who_writes_to_a_transaction_is_checked,
 };
 use txn_offsets::{
     members_commit_in_their_generation, offsets_come_with_their_transaction,
@@ -86,6 +86,7 @@ pub(crate) const TESTS: &[Test] = tests![
     transactions_are_ended_by_bumping_the_epoch(Cluster),
     transactions_are_ended_with_the_epoch_they_have(Cluster),
     transactions_are_listed(Cluster),
+    who_takes_too_long_is_fenced(Cluster),
     readers_stop_at_the_last_stable_offset(Cluster),
     markers_are_kafkas_own_batches(Cluster),
     offsets_come_with_their_transaction(Cluster),

@@ -15,11 +15,11 @@ use kafka_protocol::messages::{
 
 use crate::broker::testing::{Peer, cluster, fetch_request, make_topic, produce_request};
 use crate::broker::transactions::Producer;
-use crate::broker::{Broker, BrokerConfig, TransactionVersion};
-use crate::wire::ErrorCode;
+use crate::broker::{Broker, BrokerConfig, TransactionState, TransactionVersion, TransactionView};
 use crate::wire::batch::{BatchBuilder, ProducerStamp, RecordBody};
 use crate::wire::compression::Compression;
 use crate::wire::names::{text, topic_name};
+use crate::wire::{ErrorCode, TopicPartition};
 
 /// The versions of requests by which clients of transaction version 2 are known.
 const INIT: i16 = 5;
@@ -256,11 +256,14 @@ async fn a_transaction_that_takes_too_long_is_aborted() {
     let mut peer = Peer::connect(&broker, 1).await;
     let producer = init(&mut peer).await.unwrap();
     write(&mut peer, producer, 0).await.unwrap();
-    let mut changed = broker.shared.changed.subscribe();
+    let ongoing = broker.transaction("an id").unwrap();
+    assert_eq!(ongoing.state, TransactionState::Ongoing);
+    assert_eq!(ongoing.partitions, [TopicPartition::new("topic", 0)]);
     broker.clock().advance(Duration::from_secs(60));
-    while broker.log_range("topic", 0) != Some((0, 2)) {
-        changed.changed().await.unwrap();
-    }
+    let is_over = |it: &TransactionView| it.state == TransactionState::CompleteAbort;
+    let over = broker.wait_for_transaction("an id", is_over).await;
+    assert_eq!((over.producer_id, over.producer_epoch), (producer.id, 1));
+    assert_eq!(broker.log_range("topic", 0), Some((0, 2)));
     assert_eq!(read_committed(&mut peer).await.last_stable_offset, 2);
     let fenced = Err(ErrorCode::INVALID_PRODUCER_EPOCH);
     assert_eq!(write(&mut peer, producer, 1).await.map(drop), fenced);

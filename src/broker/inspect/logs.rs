@@ -24,7 +24,7 @@ pub struct StoredRecord {
 }
 
 impl Broker {
-    /// All records of a partition, whatever codec they came in; none where there is no such
+    /// All records of a partition, those of open and of aborted transactions among them, whatever codec they came in; none where there is no such
     /// partition.
     ///
     /// ```
@@ -64,7 +64,8 @@ impl Broker {
         Some((log.start(), log.end()))
     }
 
-    /// Waits until the partitions of a topic hold this many records in all. A topic that is not
+    /// Waits until the partitions of a topic hold this many records in all; the marker at the end of
+    /// a transaction counts as one. A topic that is not
     /// there is waited for.
     ///
     /// # Cancel safety

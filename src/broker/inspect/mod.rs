@@ -2,6 +2,8 @@
 
 mod groups;
 mod logs;
+mod transactions;
 
 pub use groups::{GroupKind, GroupView, MemberView};
 pub use logs::StoredRecord;
+pub use transactions::TransactionView;

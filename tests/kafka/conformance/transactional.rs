@@ -146,12 +146,21 @@ impl Transactional {
 
     /// Waits until every marker of the last transaction is written; says in which state it is.
     pub(super) async fn settled(&mut self) -> String {
+        self.wait(|state| !state.starts_with("Prepare")).await
+    }
+
+    /// Waits until the transaction is in a state.
+    pub(super) async fn until(&mut self, wanted: &str) {
+        self.wait(|state| state == wanted).await;
+    }
+
+    async fn wait(&mut self, is_enough: impl Fn(&str) -> bool) -> String {
         let request =
             DescribeTransactionsRequest::default().with_transactional_ids(vec![self.id.clone()]);
         loop {
             let answer = self.node.ask(DESCRIBE, &request).await;
             let state = answer.transaction_states[0].transaction_state.to_string();
-            if !state.starts_with("Prepare") {
+            if is_enough(&state) {
                 return state;
             }
             tokio::time::sleep(LOOK_AGAIN).await;

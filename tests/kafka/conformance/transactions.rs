@@ -336,3 +336,33 @@ pub(super) async fn transactions_are_listed() {
     }
     table.end();
 }
+
+/// Kafka looks for such transactions every 10 s.
+pub(super) async fn who_takes_too_long_is_fenced() {
+    let cluster = Cluster::shared().await;
+    let mut table = Table::default();
+    let topic = &new_topic(cluster, 1, &[]).await;
+    let mut it = Transactional::new(cluster).await;
+    let (id, _) = it.begin().await;
+    let short = it.init().with_transaction_timeout_ms(100);
+    let answer = it.node.ask(INIT, &short).await;
+    let epoch = answer.producer_epoch;
+    table.code("a short time", answer.error_code, ErrorCode::NONE);
+    let written = it.write(PRODUCE, topic, record((id, epoch), 0, "a")).await;
+    table.code("a record", written, ErrorCode::NONE);
+    it.until("CompleteAbort").await;
+    let late = it.write(PRODUCE, topic, record((id, epoch), 1, "b")).await;
+    table.code("a late record", late, ErrorCode::INVALID_PRODUCER_EPOCH);
+    let late = it.added(ADD, (id, epoch), topic, &[0]).await;
+    table.case("a late partition", late, vec![ErrorCode::PRODUCER_FENCED.0]);
+    let (late, _) = it.end(OLD_END, (id, epoch), true).await;
+    table.code("a late end of old", late, ErrorCode::PRODUCER_FENCED);
+    // It looks as if the producer had aborted, and not heard of it.
+    let (late, _) = it.end(END, (id, epoch), true).await;
+    table.code("a late commit", late, ErrorCode::INVALID_TXN_STATE);
+    let late = it.end(END, (id, epoch), false).await;
+    table.case("a late abort", late, (0, (id, epoch + 1)));
+    let told = it.go_on(INIT, (id, epoch)).await;
+    table.case("who goes on", told, (0, epoch + 1));
+    table.end();
+}
