@@ -200,9 +200,8 @@ impl<S: RecordSource> Lane<S> {
 
     /// The next offset to read, where the group does not have it, whether or not it ever will.
     pub(super) fn unacknowledged(&self) -> Option<i64> {
-        let done = self.done?;
-        let end = self.end.filter(|_| self.is_empty());
-        let next = end.map_or(done, |end| end.max(done));
+        let end = self.end.filter(|end| self.is_empty() && *end > 0);
+        let next = self.done.max(end)?;
         (Some(next) != self.committed).then_some(next)
     }
 

@@ -21,6 +21,7 @@ use crate::support::telegram::{Answer, Sent, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
     a_service_killed_at_any_point_leaves_each_record_in_one_place(Cluster) within 4000,
+    a_member_of_the_consumer_protocol_killed_leaves_each_record_in_one_place(Cluster) within 600,
     a_consumer_of_java_sees_each_record_once(Kafka, Java) within 300,
     a_frozen_service_that_wakes_up_moves_nothing(Cluster) within 600,
     nodes_that_die_make_no_second_dead_letter(Cluster) within 600,
@@ -42,6 +43,22 @@ async fn a_service_killed_at_any_point_leaves_each_record_in_one_place() {
         // Any point is as good as any other.
         let life = Duration::from_millis(fastrand::u64(..LONGEST_LIFE));
         tokio::time::sleep(life).await;
+        notifier.kill().await;
+    }
+    let mut notifier = play.setup.run();
+    play.all_is_over().await;
+    assert!(notifier.shut_down().await.success());
+    play.check().await;
+}
+
+/// Its session is the broker's to set: ten seconds here.
+async fn a_member_of_the_consumer_protocol_killed_leaves_each_record_in_one_place() {
+    let play = Play::of("consumer", Cluster::shared().await).await;
+    for _ in 0..3 {
+        play.publish(18).await;
+        let mut notifier = play.setup.run();
+        let more = play.telegram.sent().len() + 8;
+        play.telegram.wait_for(more).await;
         notifier.kill().await;
     }
     let mut notifier = play.setup.run();
@@ -163,6 +180,16 @@ struct Play<'a> {
 
 impl<'a> Play<'a> {
     async fn on(cluster: &'a Cluster) -> Self {
+        let play = Self::of("classic", cluster).await;
+        let setup = play
+            .setup
+            .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "4000")
+            .set("NOTIFIER_KAFKA_HEARTBEAT_INTERVAL_MS", "500");
+        Self { setup, ..play }
+    }
+
+    /// On which the service is a member by this protocol.
+    async fn of(protocol: &str, cluster: &'a Cluster) -> Self {
         let telegram = Telegram::start().await;
         let number = |call: &Sent| {
             let (_, rest) = call.text.split_once(" user").expect("a payment's text");
@@ -177,9 +204,8 @@ impl<'a> Play<'a> {
             .set("NOTIFIER_RETRY_BACKOFF", "10ms")
             .set("NOTIFIER_CONSUMER_CONCURRENCY", "3")
             .set("NOTIFIER_DRAIN_INTERVAL", "100ms")
-            .set("NOTIFIER_KAFKA_TRANSACTION_TIMEOUT_MS", "2000")
-            .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "4000")
-            .set("NOTIFIER_KAFKA_HEARTBEAT_INTERVAL_MS", "500");
+            .set("NOTIFIER_KAFKA_GROUP_PROTOCOL", protocol)
+            .set("NOTIFIER_KAFKA_TRANSACTION_TIMEOUT_MS", "2000");
         for topic in setup.topics() {
             cluster.create_topic(topic, 3, &[]).await;
         }

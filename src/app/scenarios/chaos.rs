@@ -9,9 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use kafka_protocol::messages::ApiKey;
 
-use super::stage::{
-    DEAD_LETTER, PERMANENT, Running, SOURCE, Stage, busy, failure, number, payment_number,
-};
+use super::stage::{DEAD_LETTER, PERMANENT, Running, SOURCE, Stage, busy, failure, number};
 use crate::broker::BrokerConfig;
 use crate::sink::{FailureKind, Verdict};
 use crate::wire::ErrorCode;
@@ -25,7 +23,7 @@ const REFUSED: u32 = 7;
 
 /// The APIs that go wrong, each with an error that passes; but for one that the producer gives up
 /// at, so that it is the engine's to try again.
-const TROUBLE: [(ApiKey, ErrorCode); 10] = [
+const TROUBLE: [(ApiKey, ErrorCode); 14] = [
     (ApiKey::Produce, ErrorCode::NOT_LEADER_OR_FOLLOWER),
     (ApiKey::Produce, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
     (ApiKey::Fetch, ErrorCode::NOT_LEADER_OR_FOLLOWER),
@@ -42,6 +40,13 @@ const TROUBLE: [(ApiKey, ErrorCode); 10] = [
         ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
     ),
     (ApiKey::OffsetFetch, ErrorCode::NOT_COORDINATOR),
+    (ApiKey::InitProducerId, ErrorCode::CONCURRENT_TRANSACTIONS),
+    (
+        ApiKey::TxnOffsetCommit,
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+    ),
+    (ApiKey::TxnOffsetCommit, ErrorCode::UNKNOWN_MEMBER_ID),
+    (ApiKey::EndTxn, ErrorCode::NOT_COORDINATOR),
 ];
 
 #[tokio::test(start_paused = true)]
@@ -162,10 +167,13 @@ async fn settle(stage: &Stage, services: [Running; 2], seed: u64) {
         service.stop().await.unwrap();
     }
     let delivered: BTreeSet<u32> = stage.delivered();
-    let parked: BTreeSet<u32> = (0..3)
-        .flat_map(|partition| stage.broker.records(PERMANENT, partition))
-        .map(|record| payment_number(&record))
-        .collect();
+    let there = stage.read(PERMANENT).await;
+    let parked: BTreeSet<u32> = there.iter().copied().collect();
+    assert_eq!(
+        parked.len(),
+        there.len(),
+        "seed {seed}: parked twice: {there:?}"
+    );
     for number in 0..WAVES * PAYMENTS_A_WAVE {
         let accounted = delivered.contains(&number) || parked.contains(&number);
         assert!(accounted, "seed {seed}: payment {number} is lost");

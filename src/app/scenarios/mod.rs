@@ -9,3 +9,4 @@ mod drains;
 mod retries;
 mod stage;
 mod stopping;
+mod transactions;

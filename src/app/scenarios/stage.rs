@@ -1,6 +1,6 @@
 //! What the scenarios begin with: a cluster, a scripted sink, the service.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,11 +13,12 @@ use tokio::time::Instant;
 use crate::app::config::{Config, Sources};
 use crate::app::connect::client_config;
 use crate::app::service::{Paths, join};
-use crate::broker::{Broker, BrokerConfig, StoredRecord};
+use crate::broker::{Broker, BrokerConfig};
+use crate::consumer::{ConsumerConfig, Event, IsolationLevel};
 use crate::engine::run::Outcome;
 use crate::producer::{Producer, ProducerConfig, ProducerRecord};
 use crate::sink::{Failure, FailureKind, Message, Sink, Verdict};
-use crate::{Client, ClientConfig, Error};
+use crate::{Client, ClientConfig, Consumer, Error};
 
 /// The source topic's name; the others' are the defaults too.
 pub(super) const SOURCE: &str = "payment-notification";
@@ -166,6 +167,35 @@ impl Stage {
         })
     }
 
+    /// The payments in a topic, by partition and offset, as a reader of committed records finds
+    /// them.
+    pub(super) async fn read(&self, topic: &str) -> Vec<u32> {
+        let group = ConsumerConfig {
+            group_id: format!("reader-{:016x}", fastrand::u64(..)),
+            topics: vec![topic.to_owned()],
+            isolation_level: IsolationLevel::ReadCommitted,
+            ..ConsumerConfig::default()
+        };
+        let mut consumer = Consumer::join(&self.client().await, group).unwrap();
+        let (mut payments, mut ended) = (BTreeMap::new(), BTreeSet::new());
+        while ended.len() < 3 {
+            match consumer.next().await.unwrap() {
+                Event::Records(mut records) => {
+                    let partition = records.partition().partition;
+                    while let Some(record) = records.next() {
+                        let record = record.unwrap();
+                        let number = amount(record.value().unwrap());
+                        payments.insert((partition, record.offset), number);
+                    }
+                }
+                Event::EndOfPartition(tp, _) => drop(ended.insert(tp.partition)),
+                _ => {}
+            }
+        }
+        consumer.close().await.unwrap();
+        payments.into_values().collect()
+    }
+
     /// The calls, once there are so many.
     pub(super) async fn wait_for_calls(&self, count: usize) -> Vec<Call> {
         let mut calls = self.sink.calls.subscribe();
@@ -298,8 +328,8 @@ fn payment(number: u32) -> String {
 }
 
 /// Which payment a record is.
-pub(super) fn payment_number(record: &StoredRecord) -> u32 {
-    let value: serde_json::Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
+fn amount(value: &[u8]) -> u32 {
+    let value: serde_json::Value = serde_json::from_slice(value).unwrap();
     u32::try_from(value["amount"].as_u64().unwrap()).unwrap()
 }
 

@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_topic_that_may_not_be_written(Kafka),
     a_group_that_may_not_be_used(Kafka),
     topics_that_may_not_be_made(Kafka),
+    transactions_that_may_not_be_made(Kafka),
     a_certificates_owner_is_a_user(Kafka),
 ];
 
@@ -120,6 +121,34 @@ async fn topics_that_may_not_be_made() {
     let mut bob = setup.logged_in("SCRAM-SHA-512", "bob").run();
     bob.wait_for_log("partitions assigned").await;
     assert!(bob.shut_down().await.success());
+}
+
+/// Said once, and forwarded at least once.
+async fn transactions_that_may_not_be_made() {
+    let cluster = Cluster::shared().await;
+    let telegram = Telegram::start().await;
+    telegram.answer(|_| true, Answer::error(400, "Bad Request"));
+    let setup = alice(cluster, &telegram).await;
+    let setup = setup
+        .set("NOTIFIER_KAFKA_GROUP_INSTANCE_ID", "first")
+        .set("NOTIFIER_DRAIN_ENABLED", "false");
+    let id = format!("{}-first-main", setup.group);
+    let id = Resource::TransactionalId(&id);
+    cluster.allow("alice", Operation::Describe, id).await;
+    let mut notifier = setup.run();
+    let told = notifier.wait_for_log("no transactions").await;
+    assert!(
+        told.contains("TRANSACTIONAL_ID_AUTHORIZATION_FAILED"),
+        "{told}"
+    );
+    let published = setup.call(&["publish"], &payment(1)).await;
+    assert!(published.status.success(), "{published:?}");
+    let forwarded = cluster.wait_for_records(&setup.permanent, 1).await;
+    assert_eq!(forwarded[0].text(), payment(1));
+    assert!(notifier.shut_down().await.success());
+    let log = notifier.log();
+    let told = log.iter().filter(|line| line.contains("no transactions"));
+    assert_eq!(told.count(), 1, "{log:#?}");
 }
 
 /// By the subject of the certificate.

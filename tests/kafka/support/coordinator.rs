@@ -26,6 +26,7 @@ pub(crate) enum Resource<'a> {
     Topic(&'a str),
     Group(&'a str),
     Cluster,
+    TransactionalId(&'a str),
 }
 
 /// An operation on a resource, as the protocol numbers them.
@@ -88,6 +89,7 @@ impl Cluster {
             Resource::Topic(name) => (2, name),
             Resource::Group(name) => (3, name),
             Resource::Cluster => (4, "kafka-cluster"),
+            Resource::TransactionalId(name) => (5, name),
         };
         let principal = text(&format!("User:{user}"));
         let rule = AclCreation::default()
