@@ -68,6 +68,8 @@ pub(crate) struct GroupDriver {
     committing: bool,
     /// With the coordinator, from when it is sought until it has taken what it was sought for.
     trouble: Trouble,
+    /// With an instance id that another member has.
+    unreleased: Trouble,
 }
 
 impl GroupDriver {
@@ -87,6 +89,7 @@ impl GroupDriver {
             commits: VecDeque::new(),
             committing: false,
             trouble: Trouble::default(),
+            unreleased: Trouble::default(),
         };
         driver.handle_metadata(&driver.client.metadata());
         driver.machine.handle_start(now());

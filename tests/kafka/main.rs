@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         stopping::TESTS,
         groups::TESTS,
         takeover::TESTS,
+        takeover::consumer_protocol::TESTS,
         faults::TESTS,
         exactly_once::TESTS,
         topics::TESTS,

@@ -1,5 +1,7 @@
 //! Partitions that change hands: in order, by a crash, by a freeze; and those that must not.
 
+pub(crate) mod consumer_protocol;
+
 use std::time::{Duration, Instant};
 
 use crate::support::cluster::Cluster;
@@ -19,10 +21,57 @@ pub(crate) const TESTS: &[Test] = tests![
     what_waits_for_its_turn_goes_with_its_partition(Cluster),
 ];
 
+/// How the members of a group come by their partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Classic,
+    Consumer,
+}
+
+impl Protocol {
+    /// A short session, with heartbeats to match: where members have a say in it, as long as this.
+    fn set(self, setup: Setup, session_ms: u32) -> Setup {
+        match self {
+            Self::Classic => with_session(setup, session_ms),
+            Self::Consumer => setup.set("NOTIFIER_KAFKA_GROUP_PROTOCOL", "consumer"),
+        }
+    }
+
+    /// How long it takes to notice that a member is gone, on a busy machine too.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Classic => Duration::from_secs(12),
+            Self::Consumer => Duration::from_secs(20),
+        }
+    }
+
+    /// By ranges, so that it is known who gets what.
+    fn ranges(self, setup: Setup) -> Setup {
+        match self {
+            Self::Classic => setup.set("NOTIFIER_KAFKA_PARTITION_ASSIGNMENT_STRATEGY", "range"),
+            Self::Consumer => setup
+                .set("NOTIFIER_KAFKA_GROUP_PROTOCOL", "consumer")
+                .set("NOTIFIER_KAFKA_GROUP_REMOTE_ASSIGNOR", "range"),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        }
+    }
+}
+
 async fn java_takes_over_and_hands_back() {
+    java_and_back(Protocol::Classic).await;
+}
+
+async fn java_and_back(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
     let setup = Setup::new(cluster, &telegram);
+    let setup = setup.set("NOTIFIER_KAFKA_GROUP_PROTOCOL", protocol.name());
     let (topic, group) = (&setup.source, &setup.group);
     let mut notifier = setup.run();
     cluster.wait_for_members(group, 1, 3).await;
@@ -34,7 +83,8 @@ async fn java_takes_over_and_hands_back() {
     let handed_over = cluster.committed(group, topic).await;
     assert_eq!(handed_over.values().sum::<i64>(), ours.len() as i64);
 
-    let mut java = cluster.java_consumer(topic, group, &[]);
+    let further = ["--group-protocol", protocol.name()];
+    let mut java = cluster.java_consumer(topic, group, &further);
     java.wait_for_consumed(900 - ours.len() as u64).await;
     java.shut_down().await;
     java.wait_for("shutdown_complete", 1).await;
@@ -65,9 +115,13 @@ async fn java_takes_over_and_hands_back() {
 }
 
 async fn a_killed_member_is_replaced_within_its_session() {
+    killed(Protocol::Classic).await;
+}
+
+async fn killed(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
-    let setup = with_session(Setup::new(cluster, &telegram), 4000);
+    let setup = protocol.set(Setup::new(cluster, &telegram), 4000);
     let (topic, group) = (&setup.source, &setup.group);
     let mut killed = setup.run();
     cluster.wait_for_members(group, 1, 3).await;
@@ -81,8 +135,8 @@ async fn a_killed_member_is_replaced_within_its_session() {
         cluster.wait_for_members(group, 1, 3).await;
         let took = since.elapsed();
         assert!(
-            took < Duration::from_secs(12),
-            "{took:?} for a session of 4 s"
+            took < protocol.patience(),
+            "{took:?} for a session of some seconds"
         );
     };
     let published = publish_during(cluster, topic, 3, scenes).await;
@@ -91,11 +145,15 @@ async fn a_killed_member_is_replaced_within_its_session() {
     assert!(heir.shut_down().await.success());
 }
 
-/// A member is frozen while its send is under way, and comes back when the partition is another's.
 async fn a_frozen_member_is_refused_and_rejoins() {
+    frozen(Protocol::Classic).await;
+}
+
+/// A member is frozen while its send is under way, and comes back when the partition is another's.
+async fn frozen(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
-    let setup = with_session(Setup::new(cluster, &telegram), 4000);
+    let setup = protocol.set(Setup::new(cluster, &telegram), 4000);
     let (topic, group) = (&setup.source, &setup.group);
     telegram.answer(|call| number(call) == 0 && call.repeats == 0, Answer::Held);
     let mut frozen = setup.run();
@@ -197,16 +255,20 @@ async fn the_same_instance_id_fences_the_first() {
 }
 
 async fn a_slow_send_costs_no_membership() {
+    slow(Protocol::Classic).await;
+}
+
+async fn slow(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
-    let setup = with_session(Setup::new(cluster, &telegram), 3000);
+    let setup = protocol.set(Setup::new(cluster, &telegram), 3000);
     telegram.answer_payment(0, Answer::Held);
     let mut notifier = setup.run();
     let before = cluster.wait_for_members(&setup.group, 1, 3).await;
     cluster.produce(&setup.source, &payments(0..6, 3)).await;
     telegram.wait_for(1).await;
     // Nothing happens meanwhile: that is what is tried.
-    tokio::time::sleep(Duration::from_secs(7)).await;
+    tokio::time::sleep(protocol.patience() * 3 / 5).await;
     telegram.release();
     assert_once_each(&telegram.wait_for_payments(0..6).await, 6);
     cluster
@@ -223,11 +285,15 @@ async fn a_slow_send_costs_no_membership() {
 }
 
 async fn a_send_in_flight_ends_before_its_partition_goes() {
+    in_flight(Protocol::Classic).await;
+}
+
+async fn in_flight(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
     // Of partitions 0 to 2, `range` gives 2 to the second member.
-    let setup = Setup::new(cluster, &telegram)
-        .set("NOTIFIER_KAFKA_PARTITION_ASSIGNMENT_STRATEGY", "range")
+    let setup = protocol
+        .ranges(Setup::new(cluster, &telegram))
         .set("NOTIFIER_CONSUMER_CONCURRENCY", "3");
     let (topic, group) = (&setup.source, &setup.group);
     telegram.answer(|_| true, Answer::Held);
@@ -252,10 +318,14 @@ async fn a_send_in_flight_ends_before_its_partition_goes() {
 }
 
 async fn what_waits_for_its_turn_goes_with_its_partition() {
+    waiting_turn(Protocol::Classic).await;
+}
+
+async fn waiting_turn(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
-    let setup = with_session(Setup::new(cluster, &telegram), 6000)
-        .set("NOTIFIER_KAFKA_PARTITION_ASSIGNMENT_STRATEGY", "range")
+    let setup = protocol
+        .ranges(protocol.set(Setup::new(cluster, &telegram), 6000))
         .set("NOTIFIER_CONSUMER_CONCURRENCY", "3");
     let (topic, group) = (&setup.source, &setup.group);
     // One turn is all that a member has here.

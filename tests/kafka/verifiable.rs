@@ -21,10 +21,12 @@ use crate::support::verifiable::Verifiable;
 use audit::the_audit_finds_what_is_wrong;
 use relay::{
     javas_cooperative_members_come_and_go, javas_members_come_and_go_by_the_consumer_protocol,
-    librdkafkas_range_members_come_and_go, mixed_cooperative_members_come_and_go,
-    mixed_members_come_and_go_by_the_consumer_protocol, mixed_range_members_come_and_go,
-    our_cooperative_members_come_and_go, our_members_come_and_go_by_the_consumer_protocol,
+    librdkafkas_range_members_come_and_go, members_of_both_protocols_come_and_go,
+    mixed_cooperative_members_come_and_go, mixed_members_come_and_go_by_the_consumer_protocol,
+    mixed_range_members_come_and_go, our_cooperative_members_come_and_go,
+    our_members_come_and_go_by_the_consumer_protocol,
     our_members_come_and_go_by_the_coordinators_ranges, our_range_members_come_and_go,
+    the_last_members_of_a_group_are_classic_again,
 };
 
 pub(crate) const TESTS: &[Test] = tests![
@@ -44,6 +46,8 @@ pub(crate) const TESTS: &[Test] = tests![
     our_members_come_and_go_by_the_coordinators_ranges(Cluster) within 240,
     mixed_members_come_and_go_by_the_consumer_protocol(Cluster, Java, ConfluentKafka) within 240,
     javas_members_come_and_go_by_the_consumer_protocol(Cluster, Java) within 240,
+    members_of_both_protocols_come_and_go(Kafka, Java) within 240,
+    the_last_members_of_a_group_are_classic_again(Kafka, Java) within 240,
     librdkafkas_range_members_come_and_go(Cluster, ConfluentKafka) within 240,
     a_member_that_closes_instead_of_revoking_leaves_at_once(Cluster),
 ];

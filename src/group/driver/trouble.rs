@@ -1,9 +1,11 @@
-//! When a person is told that a group's coordinator can't be reached.
+//! When a person is told of what keeps a member out of its group: that the coordinator can't be
+//! reached, or that another has its instance id.
 
 use std::time::{Duration, Instant};
 
 use super::{Answer, GroupDriver};
 use crate::group::membership::RequestError;
+use crate::wire::ErrorCode;
 
 /// What passes sooner is told to nobody: coordinators move, and new clusters have none at first.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,8 +49,10 @@ impl Trouble {
 }
 
 impl GroupDriver {
-    /// Tells a person of a coordinator that is out of reach, as it is sought for ever.
+    /// Tells a person of a coordinator that is out of reach, and of an instance id that is not
+    /// released, as both are waited for without an end.
     pub(super) fn watch(&mut self, answer: &Answer, now: Instant) {
+        self.watch_instance(answer, now);
         let group = &self.group;
         match health(answer) {
             Some(Err(error)) => {
@@ -64,17 +68,36 @@ impl GroupDriver {
     }
 }
 
+impl GroupDriver {
+    fn watch_instance(&mut self, answer: &Answer, now: Instant) {
+        let Answer::ConsumerHeartbeat(_, answer) = answer else {
+            return;
+        };
+        let code = answer.as_ref().err().and_then(RequestError::code);
+        if code != Some(ErrorCode::UNRELEASED_INSTANCE_ID) {
+            self.unreleased.end();
+            return;
+        }
+        self.unreleased.begin(now);
+        if let Some(lasting) = self.unreleased.tell(now) {
+            tracing::warn!(group = %self.group, ?lasting, "the group.instance.id is another member's; waiting for it to leave, or for its session to end");
+        }
+    }
+}
+
 /// Whether the coordinator is at work, as far as an answer tells.
 fn health(answer: &Answer) -> Option<Result<(), String>> {
     use RequestError::{Disconnected, Timeout};
     match answer {
-        Answer::Join(_, Ok(_)) | Answer::Sync(_, Ok(_)) | Answer::Heartbeat(_, Ok(())) => {
-            Some(Ok(()))
-        }
+        Answer::Join(_, Ok(_))
+        | Answer::Sync(_, Ok(_))
+        | Answer::Heartbeat(_, Ok(()))
+        | Answer::ConsumerHeartbeat(_, Ok(_)) => Some(Ok(())),
         Answer::Coordinator(_, Err(error)) => Some(Err(error.to_string())),
         Answer::Join(_, Err(error @ (Disconnected | Timeout)))
         | Answer::Sync(_, Err(error @ (Disconnected | Timeout)))
-        | Answer::Heartbeat(_, Err(error @ (Disconnected | Timeout))) => {
+        | Answer::Heartbeat(_, Err(error @ (Disconnected | Timeout)))
+        | Answer::ConsumerHeartbeat(_, Err(error @ (Disconnected | Timeout))) => {
             Some(Err(error.to_string()))
         }
         _ => None,

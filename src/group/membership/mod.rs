@@ -244,3 +244,6 @@ impl Membership {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@ use std::io;
 use bytes::Buf;
 use kafka_protocol::messages::describe_groups_response::DescribedGroupMember;
 use kafka_protocol::messages::{
-    ConsumerProtocolAssignment, DescribeGroupsRequest, FindCoordinatorRequest, GroupId,
-    OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest,
+    FindCoordinatorRequest, GroupId, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
 
@@ -18,6 +18,7 @@ use super::records::{accepted, patiently};
 
 const FIND_COORDINATOR: i16 = 3;
 const DESCRIBE_GROUPS: i16 = 5;
+const CONSUMER_GROUP_DESCRIBE: i16 = 1;
 const OFFSET_FETCH: i16 = 5;
 
 /// A group as its coordinator sees it.
@@ -139,10 +140,38 @@ async fn describe(cluster: &Cluster, group: &str) -> io::Result<Group> {
     let answer = connection.call(DESCRIBE_GROUPS, &request).await?;
     let described = &answer.groups[0];
     accepted(described.error_code)?;
+    // So it calls what it does not have, and groups of the consumer protocol.
+    if *described.group_state == *"Dead" {
+        return describe_consumers(&mut connection, group).await;
+    }
     let members = described.members.iter().map(member);
     Ok(Group {
         state: described.group_state.to_string(),
         members: members.collect::<io::Result<_>>()?,
+    })
+}
+
+/// A group of the consumer protocol (KIP-848).
+async fn describe_consumers(connection: &mut Connection, group: &str) -> io::Result<Group> {
+    let request = ConsumerGroupDescribeRequest::default();
+    let request = request.with_group_ids(vec![GroupId(text(group))]);
+    let answer = connection.call(CONSUMER_GROUP_DESCRIBE, &request).await?;
+    let described = &answer.groups[0];
+    accepted(described.error_code)?;
+    let members = described.members.iter().map(|member| {
+        let topics = member.assignment.topic_partitions.iter();
+        let mut partitions: Vec<_> = topics.flat_map(|it| it.partitions.clone()).collect();
+        partitions.sort_unstable();
+        Member {
+            id: member.member_id.to_string(),
+            instance_id: member.instance_id.as_ref().map(ToString::to_string),
+            client_id: member.client_id.to_string(),
+            partitions,
+        }
+    });
+    Ok(Group {
+        state: described.group_state.to_string(),
+        members: members.collect(),
     })
 }
 

@@ -66,6 +66,28 @@ pub(super) async fn mixed_cooperative_members_come_and_go() {
     members_come_and_go(COOPERATIVE, [Ours, Java, Librdkafka, Ours]).await;
 }
 
+/// Members of both protocols in one group, which the coordinator moves to the consumer protocol with
+/// the first of it, and back when its last has gone.
+pub(super) async fn members_of_both_protocols_come_and_go() {
+    let members = [
+        (Ours, RANGE),
+        (Ours, UNIFORM),
+        (Java, RANGE),
+        (Ours, UNIFORM),
+    ];
+    relay(members).await;
+}
+
+pub(super) async fn the_last_members_of_a_group_are_classic_again() {
+    let members = [
+        (Ours, UNIFORM),
+        (Java, UNIFORM),
+        (Ours, COOPERATIVE),
+        (Java, COOPERATIVE),
+    ];
+    relay(members).await;
+}
+
 /// None of ours: what the cluster itself does wrong shows here.
 pub(super) async fn javas_cooperative_members_come_and_go() {
     members_come_and_go(COOPERATIVE, [Java, Java, Java, Java]).await;
@@ -96,6 +118,9 @@ async fn relay(members: [(Maker, Strategy); 4]) {
 
     let mut first = join(0);
     first.wait_for_owned(6).await;
+    // A coordinator that has not heard of a new topic yet would take what a classic member owns of
+    // it for nobody's when the group moves to the consumer protocol.
+    first.wait_for_consumed(1).await;
     let mut second = join(1);
     tokio::join!(first.wait_for_owned(3), second.wait_for_owned(3));
     let mut third = join(2);

@@ -133,6 +133,10 @@ fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConf
     match &**name {
         // A node that is gone is noticed at once.
         "broker.session.timeout.ms" => config,
+        "group.coordinator.rebalance.protocols" => {
+            config.group_version = i16::from(value.contains("consumer"));
+            config
+        }
         "connections.max.reauth.ms" => {
             let millis = value.parse().expect("a number");
             config.connections_max_reauth = Some(Duration::from_millis(millis));
