@@ -42,7 +42,8 @@ use producing::{
 };
 use topics::{settings_are_told, topics_are_checked, topics_are_grown_and_deleted, unknown_topics};
 use transactions::{
-    an_ongoing_transaction_is_aborted_first, transactional_producers_are_checked,
+    a_cluster_may_be_of_an_older_version, an_ongoing_transaction_is_aborted_first,
+    producers_are_told, transactional_producers_are_checked,
     transactions_are_ended_by_bumping_the_epoch, transactions_are_ended_with_the_epoch_they_have,
     transactions_are_listed, who_takes_too_long_is_fenced, who_writes_to_a_transaction_is_checked,
 };
@@ -87,6 +88,8 @@ pub(crate) const TESTS: &[Test] = tests![
     transactions_are_ended_with_the_epoch_they_have(Cluster),
     transactions_are_listed(Cluster),
     who_takes_too_long_is_fenced(Cluster),
+    producers_are_told(Cluster),
+    a_cluster_may_be_of_an_older_version(Cluster),
     readers_stop_at_the_last_stable_offset(Cluster),
     markers_are_kafkas_own_batches(Cluster),
     offsets_come_with_their_transaction(Cluster),

@@ -15,6 +15,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_producers;
 mod describe_transactions;
 mod end_txn;
 mod fetch;
@@ -170,6 +171,7 @@ apis! {
     DescribeCluster(DescribeClusterRequest) 0..=2 describe_cluster;
     DescribeConfigs(DescribeConfigsRequest) 1..=4 describe_configs;
     DescribeGroups(DescribeGroupsRequest) 0..=6 describe_groups;
+    DescribeProducers(DescribeProducersRequest) 0..=0 describe_producers;
     DescribeTransactions(DescribeTransactionsRequest) 0..=0 describe_transactions;
     EndTxn(EndTxnRequest) 0..=5 end_txn;
     Fetch(FetchRequest) 4..=18 fetch;

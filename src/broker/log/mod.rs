@@ -33,6 +33,7 @@ use producers::{Duplicate, Producers};
 use transactions::Transactions;
 
 pub(super) use incoming::Incoming;
+pub(super) use producers::ActiveProducer;
 pub(super) use read::{Isolation, Slice};
 pub(super) use rules::Rules;
 pub(super) use times::{OffsetAndTime, Time};
@@ -86,6 +87,11 @@ impl Log {
     /// The offset of the next record.
     pub(super) fn end(&self) -> i64 {
         self.end
+    }
+
+    /// Who has written with sequence numbers and is remembered, by id.
+    pub(super) fn active_producers(&self) -> Vec<ActiveProducer> {
+        self.producers.active()
     }
 
     /// Appends the batch of a produce request.

@@ -29,6 +29,24 @@ struct Producer {
     batches: VecDeque<Batch>,
     /// The first offset of its open transaction.
     open_since: Option<i64>,
+    /// Of the last batch, or of the last transaction's end.
+    last_timestamp: i64,
+    /// Whether a transaction has ended here.
+    has_ended: bool,
+}
+
+/// What is known of a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::broker) struct ActiveProducer {
+    pub(in crate::broker) id: i64,
+    pub(in crate::broker) epoch: i16,
+    /// None where it has written nothing in this epoch.
+    pub(in crate::broker) last_sequence: Option<i32>,
+    pub(in crate::broker) last_timestamp: i64,
+    /// The first offset of its open transaction.
+    pub(in crate::broker) open_since: Option<i64>,
+    /// Whether a transaction has ended here.
+    pub(in crate::broker) has_ended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +116,21 @@ impl Producers {
         }
     }
 
+    /// All of them, by id.
+    pub(super) fn active(&self) -> Vec<ActiveProducer> {
+        let active = self.all.iter().map(|(id, producer)| ActiveProducer {
+            id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.back().map(|batch| batch.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            open_since: producer.open_since,
+            has_ended: producer.has_ended,
+        });
+        let mut active: Vec<_> = active.collect();
+        active.sort_unstable_by_key(|producer| producer.id);
+        active
+    }
+
     /// Whether any batch of a producer is remembered.
     pub(super) fn remembers(&self, id: i64) -> bool {
         let known = self.all.get(&id);
@@ -112,6 +145,7 @@ impl Producers {
         }
         let (first_sequence, last_sequence) = sequences(header);
         let producer = self.begin(stamp.id, stamp.epoch, now_ms);
+        producer.last_timestamp = header.max_timestamp;
         let begins = header.attributes.is_transactional() && producer.open_since.is_none();
         if begins {
             producer.open_since = Some(header.base_offset);
@@ -142,7 +176,10 @@ impl Producers {
         now_ms: i64,
     ) -> Result<Option<i64>, ErrorCode> {
         self.has_open(id, epoch)?;
-        let since = self.begin(id, epoch, now_ms).open_since.take();
+        let producer = self.begin(id, epoch, now_ms);
+        producer.last_timestamp = now_ms;
+        producer.has_ended = true;
+        let since = producer.open_since.take();
         self.forget_old(now_ms);
         Ok(since)
     }
@@ -154,6 +191,8 @@ impl Producers {
             last_at_ms: now_ms,
             batches: VecDeque::new(),
             open_since: None,
+            last_timestamp: -1,
+            has_ended: false,
         });
         if producer.epoch != epoch {
             producer.epoch = epoch;

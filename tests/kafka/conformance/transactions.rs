@@ -1,6 +1,7 @@
 //! Transactions: who may begin one, write to one, and end one (KIP-98, KIP-360, KIP-890).
 
-use kafka_protocol::messages::{ListTransactionsRequest, ProducerId};
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::{DescribeProducersRequest, ListTransactionsRequest, ProducerId};
 use payment_notifier::wire::ErrorCode;
 
 use super::transactional::{
@@ -8,11 +9,13 @@ use super::transactional::{
 };
 use super::{Table, new_topic, text};
 use crate::support::cluster::Cluster;
+use crate::support::connection::topic_name;
 
 const INIT: i16 = 5;
 /// Knows nothing of `PRODUCER_FENCED`.
 const OLD_INIT: i16 = 3;
 const LIST: i16 = 1;
+const DESCRIBE_PRODUCERS: i16 = 0;
 
 pub(super) async fn transactional_producers_are_checked() {
     let cluster = Cluster::shared().await;
@@ -364,5 +367,86 @@ pub(super) async fn who_takes_too_long_is_fenced() {
     table.case("a late abort", late, (0, (id, epoch + 1)));
     let told = it.go_on(INIT, (id, epoch)).await;
     table.case("who goes on", told, (0, epoch + 1));
+    table.end();
+}
+
+/// A producer's epoch, its last sequence number, whether it has ended a transaction, and the first
+/// offset of its open one.
+type Told = (i32, i32, bool, i64);
+
+async fn producer_of(it: &mut Transactional, topic: &str) -> Vec<Told> {
+    let topic = TopicRequest::default()
+        .with_name(topic_name(topic))
+        .with_partition_indexes(vec![0]);
+    let request = DescribeProducersRequest::default().with_topics(vec![topic]);
+    let answer = it.node.ask(DESCRIBE_PRODUCERS, &request).await;
+    let told = &answer.topics[0].partitions[0];
+    assert_eq!(told.error_code, 0, "{told:?}");
+    let producers = told.active_producers.iter().map(|producer| {
+        let has_ended = producer.coordinator_epoch >= 0;
+        let (epoch, sequence) = (producer.producer_epoch, producer.last_sequence);
+        (
+            epoch,
+            sequence,
+            has_ended,
+            producer.current_txn_start_offset,
+        )
+    });
+    producers.collect()
+}
+
+pub(super) async fn producers_are_told() {
+    let cluster = Cluster::shared().await;
+    let mut table = Table::default();
+    let topic = &new_topic(cluster, 1, &[]).await;
+    let mut it = Transactional::new(cluster).await;
+    let who = it.begin().await;
+    table.case("nobody", producer_of(&mut it, topic).await, vec![]);
+    for sequence in [0, 1] {
+        let written = it.write(PRODUCE, topic, record(who, sequence, "a")).await;
+        table.code("a record", written, ErrorCode::NONE);
+    }
+    let open = producer_of(&mut it, topic).await;
+    table.case("while it is open", open, vec![(0, 1, false, 0)]);
+    let (ended, _) = it.end(END, who, true).await;
+    table.code("its end", ended, ErrorCode::NONE);
+    it.settled().await;
+    let over = producer_of(&mut it, topic).await;
+    table.case("after its end", over, vec![(1, -1, true, -1)]);
+    let unknown = TopicRequest::default()
+        .with_name(topic_name("no-such-topic"))
+        .with_partition_indexes(vec![0]);
+    let request = DescribeProducersRequest::default().with_topics(vec![unknown]);
+    let answer = it.node.ask(DESCRIBE_PRODUCERS, &request).await;
+    let code = answer.topics[0].partitions[0].error_code;
+    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    table.code("an unknown topic", code, unknown);
+    table.end();
+}
+
+/// A cluster whose `transaction.version` is 0 gives its producers an epoch for an abort, of which
+/// nobody but the next one hears.
+pub(super) async fn a_cluster_may_be_of_an_older_version() {
+    let cluster = &Cluster::start(1, &[("transaction.version", "0")]).await;
+    cluster.turn_off_feature("transaction.version").await;
+    let mut table = Table::default();
+    let topic = &new_topic(cluster, 1, &[]).await;
+    let mut it = Transactional::new(cluster).await;
+    let (id, first) = it.begin().await;
+    let short = it.init().with_transaction_timeout_ms(100);
+    let answer = it.node.ask(INIT, &short).await;
+    let who = (id, answer.producer_epoch);
+    table.case("the second epoch", who.1, first + 1);
+    table.case("added", it.added(ADD, who, topic, &[0]).await, vec![0]);
+    let written = it.write(OLD_PRODUCE, topic, record(who, 0, "a")).await;
+    table.code("a record", written, ErrorCode::NONE);
+    it.until("CompleteAbort").await;
+    let late = it.write(OLD_PRODUCE, topic, record(who, 1, "b")).await;
+    table.code("a late record", late, ErrorCode::INVALID_PRODUCER_EPOCH);
+    let (late, _) = it.end(OLD_END, who, false).await;
+    table.code("a late end", late, ErrorCode::PRODUCER_FENCED);
+    let told = it.go_on(INIT, who).await;
+    table.case("who goes on", told, (ErrorCode::PRODUCER_FENCED.0, -1));
+    table.case("the next one", it.begin().await, (id, who.1 + 2));
     table.end();
 }

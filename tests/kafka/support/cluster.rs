@@ -203,6 +203,15 @@ impl Cluster {
         stdout
     }
 
+    /// Has the cluster be without a feature (KIP-584). The broker in memory is set up so.
+    pub(crate) async fn turn_off_feature(&self, feature: &str) {
+        if let Kind::Apache(_) = self.kind {
+            let level = format!("{feature}=0");
+            let arguments = ["downgrade", "--feature", &level];
+            self.tool("kafka-features", &arguments).await;
+        }
+    }
+
     /// A name that no other test has.
     pub(crate) fn unique(&self, name: &str) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(1);

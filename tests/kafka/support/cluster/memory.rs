@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use payment_notifier::broker::{Broker, BrokerConfig, Listener, Logins, TokenCheck};
+use payment_notifier::broker::{
+    Broker, BrokerConfig, Listener, Logins, TokenCheck, TransactionVersion,
+};
 use payment_notifier::net::sasl::Login;
 use payment_notifier::tls::{Identity, Pem, ServerTls, Versions};
 use serde_json::Value;
@@ -135,6 +137,14 @@ fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConf
         "broker.session.timeout.ms" => config,
         "group.coordinator.rebalance.protocols" => {
             config.group_version = i16::from(value.contains("consumer"));
+            config
+        }
+        "transaction.version" => {
+            config.transaction_version = match &**value {
+                "0" => Some(TransactionVersion::V0),
+                "2" => Some(TransactionVersion::V2),
+                _ => unknown(name, value),
+            };
             config
         }
         "connections.max.reauth.ms" => {
