@@ -51,6 +51,9 @@ pub struct BrokerConfig {
     /// `group.consumer.max.size`: a group of the consumer protocol has no more members. Default:
     /// 1,000; Kafka has no bound.
     pub group_consumer_max_size: usize,
+    /// `group.consumer.migration.policy`: whether a group goes from one protocol to the other
+    /// with its members. Default: both ways.
+    pub group_consumer_migration_policy: MigrationPolicy,
     /// What transactions are like: the feature `transaction.version` (KIP-584, KIP-890). With
     /// version 0 the requests that only clients of version 2 send are missing, as they are on
     /// Kafka 3; with none there are no transactions at all. Default: 2, as of new clusters.
@@ -69,6 +72,20 @@ pub struct BrokerConfig {
     pub log_retention: Duration,
     /// `socket.request.max.bytes`: a larger request closes its connection.
     pub socket_request_max_bytes: usize,
+}
+
+/// How a group goes from one protocol to the other while it has members. Without any it always
+/// does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrationPolicy {
+    /// From the classic protocol to the consumer protocol, and back.
+    Bidirectional,
+    /// To the consumer protocol, when the first member of that joins.
+    Upgrade,
+    /// To the classic protocol, when the last member of the other leaves.
+    Downgrade,
+    /// Not at all.
+    Disabled,
 }
 
 impl Default for BrokerConfig {
@@ -90,6 +107,7 @@ impl Default for BrokerConfig {
             group_consumer_heartbeat_interval: Duration::from_secs(5),
             group_consumer_assignment_interval: Duration::from_secs(1),
             group_consumer_max_size: 1000,
+            group_consumer_migration_policy: MigrationPolicy::Bidirectional,
             transaction_version: Some(TransactionVersion::V2),
             transaction_max_timeout: Duration::from_secs(15 * 60),
             transactional_id_expiration: Duration::from_secs(7 * 24 * 60 * 60),

@@ -157,7 +157,7 @@ use kafka_protocol::messages::ApiKey;
 use tokio::task::JoinSet;
 
 pub use clock::Clock;
-pub use config::BrokerConfig;
+pub use config::{BrokerConfig, MigrationPolicy};
 pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
 pub use inspect::{GroupKind, GroupView, MemberView, StoredRecord, TransactionView};

@@ -6,6 +6,7 @@ mod consumers;
 mod fetching;
 mod groups;
 mod isolation;
+mod migrating;
 mod offsets;
 mod producing;
 mod topics;
@@ -35,6 +36,7 @@ use groups::{
     rebalances_are_told,
 };
 use isolation::{markers_are_kafkas_own_batches, readers_stop_at_the_last_stable_offset};
+use migrating::{groups_go_over_with_their_members, strangers_to_the_other_protocol_are_refused};
 use offsets::{epochs_are_looked_up, offsets_are_looked_up, records_are_deleted};
 use producing::{
     batches_are_checked, compacted_topics_want_keys, each_record_is_looked_at,
@@ -66,6 +68,8 @@ pub(crate) const TESTS: &[Test] = tests![
     consumers_give_up_before_others_get(Cluster),
     consumers_instances_are_one_members(Cluster),
     groups_of_consumers_are_told(Cluster),
+    groups_go_over_with_their_members(Cluster),
+    strangers_to_the_other_protocol_are_refused(Cluster),
     produce_requests_are_checked(Cluster),
     batches_are_checked(Cluster),
     compacted_topics_want_keys(Cluster),

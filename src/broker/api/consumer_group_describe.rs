@@ -20,7 +20,8 @@ use crate::broker::topics::Topics;
 use crate::wire::ErrorCode;
 use crate::wire::names::{text, topic_name};
 
-/// A member of the consumer protocol.
+/// The types of members, as their protocols are called.
+const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
 pub(super) async fn handle(
@@ -81,7 +82,11 @@ fn member(member: &ConsumerMember, topics: &Topics) -> Member {
         .with_subscribed_topic_regex(Some(StrBytes::default()))
         .with_assignment(assignment(&held, topics))
         .with_target_assignment(assignment(member.target(), topics))
-        .with_member_type(CONSUMER)
+        .with_member_type(if member.is_classic() {
+            CLASSIC
+        } else {
+            CONSUMER
+        })
 }
 
 /// Those of the topics that there still are.

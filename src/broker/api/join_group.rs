@@ -13,6 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::coordinated::{check_coordinator, identity, milliseconds};
 use super::{Call, Refuse};
 use crate::broker::group::{JoinAnswer, JoinRequest, NotJoined, Protocol};
+use crate::broker::state::State;
 use crate::wire::ErrorCode;
 use crate::wire::names::text;
 
@@ -26,7 +27,8 @@ pub(super) async fn handle(call: &Call<'_>, request: JoinGroupRequest) -> JoinGr
         let waiting = call.shared.waiting.for_join(ticket);
         let join = join_request(call, &request);
         let now = call.shared.clock.now();
-        state.groups.join(&request.group_id, ticket, join, now);
+        let State { groups, topics, .. } = &mut *state;
+        groups.join(&request.group_id, ticket, join, topics, now);
         call.shared.settle_groups(&mut state);
         waiting
     };

@@ -49,7 +49,7 @@ impl Groups {
     ///
     /// # Errors
     ///
-    /// `UNKNOWN_MEMBER_ID` or `STALE_MEMBER_EPOCH`.
+    /// `UNKNOWN_MEMBER_ID`, `STALE_MEMBER_EPOCH` or `ILLEGAL_GENERATION`.
     pub(in crate::broker) fn check_fetch(
         &self,
         id: &str,

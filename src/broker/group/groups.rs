@@ -10,7 +10,7 @@ use super::consumer::{Beat, Beaten, ConsumerGroup, JOINING, Settings};
 use super::kind::{Group, Kind};
 use super::machine::Classic;
 use super::state::GroupState;
-use super::words::{Effect, Identity, JoinRequest, NotJoined, SyncRequest, Ticket};
+use super::words::{Effect, Identity, JoinAnswer, JoinRequest, NotJoined, SyncRequest, Ticket};
 use crate::broker::BrokerConfig;
 use crate::broker::topics::Topics;
 use crate::wire::ErrorCode;
@@ -74,6 +74,7 @@ impl Groups {
         id: &str,
         ticket: Ticket,
         request: JoinRequest,
+        topics: &Topics,
         now: Instant,
     ) {
         let [least, most] = self.session_timeouts;
@@ -84,9 +85,15 @@ impl Groups {
         } else if !(least..=most).contains(&request.session_timeout) {
             Err(ErrorCode::INVALID_SESSION_TIMEOUT)
         } else {
-            self.make_classic(id, is_new, now)
+            Ok(())
         };
         let fresh = self.fresh_id(&request);
+        if possible.is_ok()
+            && let Some(answer) = self.join_consumer(id, &request, &fresh, topics, now)
+        {
+            return self.effects.push_back(Effect::Joined(ticket, answer));
+        }
+        let possible = possible.and_then(|()| self.make_classic(id, is_new, now));
         let joined = possible.and_then(|()| {
             self.with_classic(id, now, |group| {
                 group.handle_join(ticket, request, fresh, now);
@@ -99,6 +106,25 @@ impl Groups {
         }
     }
 
+    /// The answer to a JoinGroup of a group that goes by the consumer protocol, and has members;
+    /// none for others.
+    fn join_consumer(
+        &mut self,
+        id: &str,
+        request: &JoinRequest,
+        fresh: &Arc<str>,
+        topics: &Topics,
+        now: Instant,
+    ) -> Option<JoinAnswer> {
+        let join = |group: &mut Group| match &mut group.kind {
+            Kind::Consumer(consumer) if !consumer.members().is_empty() => {
+                Some(consumer.handle_join(request, fresh, topics, now))
+            }
+            _ => None,
+        };
+        self.with(id, now, join).flatten()
+    }
+
     /// A SyncGroup. It is answered by an effect, now or later.
     pub(in crate::broker) fn sync(
         &mut self,
@@ -107,12 +133,23 @@ impl Groups {
         request: &SyncRequest,
         now: Instant,
     ) {
+        let sync = |group: &mut Group| match &mut group.kind {
+            Kind::Classic(classic) => {
+                classic.handle_sync(ticket, request, now);
+                None
+            }
+            Kind::Consumer(consumer) => Some(consumer.handle_sync(request, now)),
+        };
         let synced = check_id(id).and_then(|()| {
-            self.with_classic(id, now, |group| group.handle_sync(ticket, request, now))
-                .ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
+            let synced = self.with(id, now, sync);
+            synced.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)
         });
-        if let Err(code) = synced {
-            self.effects.push_back(Effect::Synced(ticket, Err(code)));
+        let at_once = match synced {
+            Ok(answer) => answer,
+            Err(code) => Some(Err(code)),
+        };
+        if let Some(answer) = at_once {
+            self.effects.push_back(Effect::Synced(ticket, answer));
         }
     }
 
@@ -125,8 +162,13 @@ impl Groups {
         now: Instant,
     ) -> Result<(), ErrorCode> {
         check_id(id)?;
-        let beat = |group: &mut Classic| group.handle_heartbeat(identity, generation, now);
-        self.with_classic(id, now, beat)
+        let beat = |group: &mut Group| match &mut group.kind {
+            Kind::Classic(classic) => classic.handle_heartbeat(identity, generation, now),
+            Kind::Consumer(consumer) => {
+                consumer.handle_classic_heartbeat(identity, generation, now)
+            }
+        };
+        self.with(id, now, beat)
             .unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID))
     }
 
@@ -142,7 +184,11 @@ impl Groups {
         now: Instant,
     ) -> Result<Vec<Result<(), ErrorCode>>, ErrorCode> {
         check_id(id)?;
-        let left = self.with_classic(id, now, |group| group.handle_leave(who, now));
+        let leave = |group: &mut Group| match &mut group.kind {
+            Kind::Classic(classic) => classic.handle_leave(who, now),
+            Kind::Consumer(consumer) => consumer.handle_classic_leave(who, now),
+        };
+        let left = self.with(id, now, leave);
         Ok(left.unwrap_or_else(|| vec![Err(ErrorCode::UNKNOWN_MEMBER_ID); who.len()]))
     }
 
@@ -159,13 +205,19 @@ impl Groups {
         topics: &Topics,
         now: Instant,
     ) -> Result<Beaten, ErrorCode> {
+        let settings = self.settings;
         if beat.epoch == JOINING {
-            self.make_consumer(id, now)?;
+            self.make(id, now)?;
         }
-        let act = |group: &mut Group| {
-            let consumer = group.consumer_mut();
-            let consumer = consumer.ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-            consumer.handle_heartbeat(beat, topics, now)
+        let act = |group: &mut Group| match &mut group.kind {
+            Kind::Consumer(consumer) => consumer.handle_heartbeat(beat, topics, now),
+            Kind::Classic(classic) if beat.epoch == JOINING => {
+                let mut consumer = ConsumerGroup::of_classic(settings, classic, topics, now)?;
+                let beaten = consumer.handle_heartbeat(beat, topics, now)?;
+                group.become_consumer(consumer);
+                Ok(beaten)
+            }
+            Kind::Classic(_) => Err(ErrorCode::GROUP_ID_NOT_FOUND),
         };
         self.with(id, now, act)
             .unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
@@ -249,31 +301,14 @@ impl Groups {
         self.with(id, now, act).flatten()
     }
 
-    /// Has a group be one of the classic protocol, for someone who joins by that.
+    /// Has a group without members be one of the classic protocol, for someone who joins by that.
     fn make_classic(&mut self, id: &str, is_new: bool, now: Instant) -> Result<(), ErrorCode> {
         if let Some(group) = self.all.get_mut(id)
             && group.consumer().is_some()
         {
-            if group.state() != GroupState::Empty {
-                return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
-            }
             group.kind = Kind::Classic(Box::new(Classic::new(self.initial_delay, now)));
         }
         if is_new { self.make(id, now) } else { Ok(()) }
-    }
-
-    /// Has a group be one of the consumer protocol, for someone who joins by that.
-    fn make_consumer(&mut self, id: &str, now: Instant) -> Result<(), ErrorCode> {
-        self.make(id, now)?;
-        if let Some(group) = self.all.get_mut(id)
-            && group.consumer().is_none()
-        {
-            if group.state() != GroupState::Empty {
-                return Err(ErrorCode::GROUP_ID_NOT_FOUND);
-            }
-            group.kind = Kind::Consumer(ConsumerGroup::new(self.settings, now));
-        }
-        Ok(())
     }
 
     /// Sees to it that there is a group of this name.

@@ -1,5 +1,6 @@
 //! One group: what it has committed, and who is in it.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::commit::EMPTY_GROUP_RETENTION;
@@ -15,6 +16,8 @@ use crate::wire::TopicPartition;
 pub(in crate::broker) struct Group {
     pub(super) offsets: Offsets,
     pub(super) kind: Kind,
+    /// Of what it was before.
+    effects: VecDeque<Effect>,
 }
 
 /// The protocol that a group goes by.
@@ -29,7 +32,18 @@ impl Group {
         Self {
             offsets: Offsets::default(),
             kind,
+            effects: VecDeque::new(),
         }
+    }
+
+    /// Goes by the consumer protocol from now on. Whoever waits has to ask again.
+    pub(super) fn become_consumer(&mut self, consumer: ConsumerGroup) {
+        if let Kind::Classic(classic) = &mut self.kind {
+            classic.send_back();
+            self.effects
+                .extend(std::iter::from_fn(|| classic.poll_effect()));
+        }
+        self.kind = Kind::Consumer(consumer);
     }
 
     /// The group as one of the classic protocol; none where it is of the other.
@@ -43,13 +57,6 @@ impl Group {
     /// The group as one of the consumer protocol (KIP-848); none where it is of the other.
     pub(in crate::broker) fn consumer(&self) -> Option<&ConsumerGroup> {
         match &self.kind {
-            Kind::Classic(_) => None,
-            Kind::Consumer(consumer) => Some(consumer),
-        }
-    }
-
-    pub(super) fn consumer_mut(&mut self) -> Option<&mut ConsumerGroup> {
-        match &mut self.kind {
             Kind::Classic(_) => None,
             Kind::Consumer(consumer) => Some(consumer),
         }
@@ -116,20 +123,26 @@ impl Group {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due, and becomes a group of the classic protocol where it is to.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match &mut self.kind {
             Kind::Classic(classic) => classic.handle_timeout(now),
-            Kind::Consumer(consumer) => consumer.handle_timeout(now),
+            Kind::Consumer(consumer) => {
+                consumer.handle_timeout(now);
+                if let Some(classic) = consumer.poll_turn(now) {
+                    self.kind = Kind::Classic(Box::new(classic));
+                }
+            }
         }
     }
 
     /// The next thing to do.
     pub(super) fn poll_effect(&mut self) -> Option<Effect> {
+        let before = self.effects.pop_front();
         match &mut self.kind {
-            Kind::Classic(classic) => classic.poll_effect(),
+            Kind::Classic(classic) => before.or_else(|| classic.poll_effect()),
             // It keeps nobody waiting.
-            Kind::Consumer(_) => None,
+            Kind::Consumer(_) => before,
         }
     }
 

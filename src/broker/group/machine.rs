@@ -57,6 +57,25 @@ impl Classic {
         }
     }
 
+    /// A stable group of consumers that know what they have.
+    pub(super) fn of_members(
+        members: Vec<Member>,
+        generation: i32,
+        initial_delay: Duration,
+        now: Instant,
+    ) -> Self {
+        let mut group = Self::new(initial_delay, now);
+        group.state = State::Stable { due: None };
+        group.generation = generation;
+        group.protocol_type = Some(CONSUMER.into());
+        group.leader = members.first().map(|member| member.id.clone());
+        group.members = members;
+        group.protocol = group.select_protocol();
+        group.subscribed = group.topics_of_members();
+        group.keep();
+        group
+    }
+
     /// The next thing to do.
     pub(super) fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
@@ -191,6 +210,17 @@ impl Classic {
             }
             Some(Waits::ForSync(ticket)) => self.answer_sync(ticket, Err(code)),
             None => {}
+        }
+    }
+
+    /// Has all that wait ask again.
+    pub(super) fn send_back(&mut self) {
+        let waits = self.members.iter_mut().filter_map(|member| {
+            let waits = member.waits.take()?;
+            Some((waits, member.id.clone()))
+        });
+        for (waits, id) in waits.collect::<Vec<_>>() {
+            self.refuse(Some(waits), ErrorCode::REBALANCE_IN_PROGRESS, &id);
         }
     }
 

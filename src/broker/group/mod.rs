@@ -1,8 +1,8 @@
 //! The group coordinator, for the classic protocol and the consumer protocol. Pure.
 //!
 //! A [`Group`] goes by one of two protocols. That of KIP-848 is in [`consumer`]; a group that has
-//! no members becomes one of the protocol by which the next one joins, and keeps its offsets. A
-//! group of the classic protocol:
+//! no members becomes one of the protocol by which the next one joins, and keeps its offsets; one
+//! with members may become one of the other with them. A group of the classic protocol:
 //!
 //! ```text
 //!             first join                       all have joined,
@@ -39,7 +39,7 @@
 //!   no members.
 //! - Groups and members have a limit; offsets are those of partitions that there are.
 //!
-//! Left out: members of both protocols in one group, `offsets.retention.minutes`.
+//! Left out: `offsets.retention.minutes`.
 
 mod commit;
 mod consumer;

@@ -39,7 +39,12 @@ pub(in crate::broker) struct Committer {
 pub(in crate::broker) enum Rights {
     All,
     /// The partitions that the member has had since this epoch or before.
-    OfEpoch(i32, Held),
+    OfEpoch {
+        epoch: i32,
+        held: Held,
+        /// What is said of the others.
+        refusal: ErrorCode,
+    },
 }
 
 impl Rights {
@@ -47,14 +52,18 @@ impl Rights {
     ///
     /// # Errors
     ///
-    /// `STALE_MEMBER_EPOCH`.
+    /// `STALE_MEMBER_EPOCH` or `ILLEGAL_GENERATION`.
     pub(in crate::broker) fn check(&self, topic: Uuid, partition: i32) -> Result<(), ErrorCode> {
         match self {
             Self::All => Ok(()),
-            Self::OfEpoch(epoch, held) => {
+            Self::OfEpoch {
+                epoch,
+                held,
+                refusal,
+            } => {
                 let held = held.get(&topic).and_then(|held| held.get(&partition));
                 let is_theirs = held.is_some_and(|since| since <= epoch);
-                is_theirs.then_some(()).ok_or(ErrorCode::STALE_MEMBER_EPOCH)
+                is_theirs.then_some(()).ok_or(*refusal)
             }
         }
     }

@@ -20,21 +20,21 @@ use super::{Node, Table, new_topic, text};
 use crate::support::cluster::Cluster;
 use crate::support::connection::{group_id, topic_name};
 
-const HEARTBEAT: i16 = 1;
+pub(super) const HEARTBEAT: i16 = 1;
 /// Lets the coordinator make a member's id.
 const HEARTBEAT_WITHOUT_ID: i16 = 0;
-const COMMIT: i16 = 9;
+pub(super) const COMMIT: i16 = 9;
 /// Says no epoch.
 const COMMIT_WITHOUT_EPOCH: i16 = 8;
 const FETCH: i16 = 9;
-const DESCRIBE: i16 = 1;
+pub(super) const DESCRIBE: i16 = 1;
 const DESCRIBE_CLASSIC: i16 = 6;
 const LIST: i16 = 5;
 const DELETE: i16 = 2;
 
 /// The epoch of the first member of a new group: the group itself begins with 1.
 const FIRST: i32 = 2;
-const LEAVING: i32 = -1;
+pub(super) const LEAVING: i32 = -1;
 const LEAVING_FOR_A_WHILE: i32 = -2;
 
 /// Assignments of a group follow each other by a second; an answer may say nothing new until then.
@@ -42,18 +42,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A member, and what it knows.
 #[derive(Clone, Debug)]
-struct Member {
+pub(super) struct Member {
     group: String,
     id: String,
     instance: Option<String>,
-    epoch: i32,
+    pub(super) epoch: i32,
     topic: Uuid,
-    owned: Vec<i32>,
+    pub(super) owned: Vec<i32>,
 }
 
 impl Member {
     /// What it says when it has nothing to say.
-    fn quiet(&self) -> ConsumerGroupHeartbeatRequest {
+    pub(super) fn quiet(&self) -> ConsumerGroupHeartbeatRequest {
         ConsumerGroupHeartbeatRequest::default()
             .with_group_id(group_id(&self.group))
             .with_member_id(text(&self.id))
@@ -65,7 +65,7 @@ impl Member {
     }
 
     /// With all that it has.
-    fn reporting(&self) -> ConsumerGroupHeartbeatRequest {
+    pub(super) fn reporting(&self) -> ConsumerGroupHeartbeatRequest {
         let topic = TopicPartitions::default()
             .with_topic_id(self.topic)
             .with_partitions(self.owned.clone());
@@ -74,7 +74,7 @@ impl Member {
             .with_topic_partitions(Some(topics.into_iter().collect()))
     }
 
-    fn in_epoch(&self, epoch: i32) -> Self {
+    pub(super) fn in_epoch(&self, epoch: i32) -> Self {
         Self {
             epoch,
             ..self.clone()
@@ -82,7 +82,7 @@ impl Member {
     }
 
     /// Takes over what it is told.
-    fn hear(&mut self, answer: &ConsumerGroupHeartbeatResponse) {
+    pub(super) fn hear(&mut self, answer: &ConsumerGroupHeartbeatResponse) {
         assert_eq!(answer.error_code, 0, "{answer:?}");
         self.epoch = answer.member_epoch;
         if let Some(told) = assigned(answer) {
@@ -94,7 +94,7 @@ impl Member {
     }
 
     /// Joins, and wants the topic.
-    async fn join(node: &mut Node, group: &str, id: &str, topic: &str) -> Self {
+    pub(super) async fn join(node: &mut Node, group: &str, id: &str, topic: &str) -> Self {
         let mut member = stranger(group, id);
         let answer = node.ask(HEARTBEAT, &joining(&member, topic)).await;
         member.hear(&answer);
@@ -116,7 +116,7 @@ impl Member {
 }
 
 /// A member before it joins.
-fn stranger(group: &str, id: &str) -> Member {
+pub(super) fn stranger(group: &str, id: &str) -> Member {
     Member {
         group: group.to_owned(),
         id: id.to_owned(),
@@ -127,7 +127,7 @@ fn stranger(group: &str, id: &str) -> Member {
     }
 }
 
-fn joining(member: &Member, topic: &str) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn joining(member: &Member, topic: &str) -> ConsumerGroupHeartbeatRequest {
     member
         .in_epoch(0)
         .quiet()
@@ -137,7 +137,7 @@ fn joining(member: &Member, topic: &str) -> ConsumerGroupHeartbeatRequest {
 }
 
 /// The partitions that an answer tells of; none where it tells nothing of them.
-fn assigned(answer: &ConsumerGroupHeartbeatResponse) -> Option<Vec<i32>> {
+pub(super) fn assigned(answer: &ConsumerGroupHeartbeatResponse) -> Option<Vec<i32>> {
     let topics = &answer.assignment.as_ref()?.topic_partitions;
     let mut all: Vec<i32> = topics.iter().flat_map(|it| it.partitions.clone()).collect();
     all.sort_unstable();
@@ -300,7 +300,7 @@ pub(super) async fn topics_of_consumers_change_their_epoch() {
 }
 
 /// Says which group it is, a commit of partition `index`.
-fn commit(member: &Member, topic: &str, index: i32) -> OffsetCommitRequest {
+pub(super) fn commit(member: &Member, topic: &str, index: i32) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(index)
         .with_committed_offset(5)
@@ -315,7 +315,11 @@ fn commit(member: &Member, topic: &str, index: i32) -> OffsetCommitRequest {
         .with_topics(vec![topic])
 }
 
-async fn commit_code(node: &mut Node, version: i16, request: &OffsetCommitRequest) -> i16 {
+pub(super) async fn commit_code(
+    node: &mut Node,
+    version: i16,
+    request: &OffsetCommitRequest,
+) -> i16 {
     let answer = node.ask(version, request).await;
     answer.topics[0].partitions[0].error_code
 }

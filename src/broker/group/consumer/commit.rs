@@ -14,7 +14,7 @@ impl ConsumerGroup {
     ///
     /// # Errors
     ///
-    /// `UNKNOWN_MEMBER_ID`, `UNSUPPORTED_VERSION` or `STALE_MEMBER_EPOCH`.
+    /// `UNKNOWN_MEMBER_ID`, `UNSUPPORTED_VERSION`, `STALE_MEMBER_EPOCH` or `ILLEGAL_GENERATION`.
     pub(in crate::broker::group) fn check_commit(
         &self,
         by: &Committer,
@@ -27,21 +27,27 @@ impl ConsumerGroup {
             return Ok(Rights::All);
         }
         let at = self.place(&identity.member_id);
-        let current = &self.members[at.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?].current;
-        if !by.is_transactional && by.version < SAYS_EPOCH {
+        let member = &self.members[at.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?];
+        let (current, is_classic) = (&member.current, member.is_classic());
+        if !by.is_transactional && !is_classic && by.version < SAYS_EPOCH {
             return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
         if by.generation == current.epoch {
             return Ok(Rights::All);
         }
+        let refusal = stale(is_classic);
         if by.generation > current.epoch {
-            return Err(ErrorCode::STALE_MEMBER_EPOCH);
+            return Err(refusal);
         }
         let mut held: Held = current.assigned.clone();
         for (topic, revoking) in &current.revoking {
             held.entry(*topic).or_default().extend(revoking);
         }
-        Ok(Rights::OfEpoch(by.generation, held))
+        Ok(Rights::OfEpoch {
+            epoch: by.generation,
+            held,
+            refusal,
+        })
     }
 
     /// Says whether someone may ask for offsets: a member in its epoch, or whoever does not say
@@ -49,7 +55,7 @@ impl ConsumerGroup {
     ///
     /// # Errors
     ///
-    /// `UNKNOWN_MEMBER_ID` or `STALE_MEMBER_EPOCH`.
+    /// `UNKNOWN_MEMBER_ID`, `STALE_MEMBER_EPOCH` or `ILLEGAL_GENERATION`.
     pub(in crate::broker::group) fn check_fetch(
         &self,
         member_id: Option<&str>,
@@ -61,8 +67,16 @@ impl ConsumerGroup {
         let at = self.place(member_id.unwrap_or_default());
         let member = &self.members[at.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?];
         if member.current.epoch != epoch {
-            return Err(ErrorCode::STALE_MEMBER_EPOCH);
+            return Err(stale(member.is_classic()));
         }
         Ok(())
+    }
+}
+
+/// What is said of another epoch than the present one: each protocol has its own.
+fn stale(is_classic: bool) -> ErrorCode {
+    match is_classic {
+        true => ErrorCode::ILLEGAL_GENERATION,
+        false => ErrorCode::STALE_MEMBER_EPOCH,
     }
 }

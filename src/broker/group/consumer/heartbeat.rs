@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::machine::ConsumerGroup;
 use super::member::ConsumerMember;
 use super::words::{Beat, Beaten, JOINING, LEAVING, LEAVING_FOR_A_WHILE, partitions_of};
+use crate::broker::group::Identity;
 use crate::broker::topics::Topics;
 use crate::wire::ErrorCode;
 
@@ -26,7 +27,7 @@ impl ConsumerGroup {
             return self.handle_leave(beat, now);
         }
         let assignor = self.assignor();
-        self.check_size(beat)?;
+        self.check_size(&beat.identity)?;
         let at = self.admit(beat)?;
         let before = self.members[at].current.assigned.clone();
         let wants_others = self.members[at].update(beat);
@@ -38,7 +39,7 @@ impl ConsumerGroup {
         self.reconcile(at, wants_others, beat.owned.as_ref(), now);
         let interval = self.settings.heartbeat_interval;
         let member = &mut self.members[at];
-        member.session_ends = Some(now + self.settings.session_timeout);
+        member.begin_session(self.settings.session_timeout, now);
         let is_told = beat.is_full() || member.current.assigned != before;
         Ok(Beaten {
             member_id: member.id.clone(),
@@ -48,8 +49,7 @@ impl ConsumerGroup {
         })
     }
 
-    fn check_size(&self, beat: &Beat) -> Result<(), ErrorCode> {
-        let identity = &beat.identity;
+    pub(super) fn check_size(&self, identity: &Identity) -> Result<(), ErrorCode> {
         let instance = identity.instance_id.as_deref();
         let is_known = self.place(&identity.member_id).is_some()
             || instance.is_some_and(|it| self.place_of_instance(it).is_some());
@@ -67,7 +67,12 @@ impl ConsumerGroup {
             Some(instance) => self.place_of_instance(instance),
         };
         match (known, instance) {
-            (None, _) if beat.epoch == JOINING => Ok(self.add(beat)),
+            (None, _) if beat.epoch == JOINING => {
+                let id = &beat.identity.member_id;
+                // It may be there without an instance.
+                let known = self.place(id);
+                Ok(known.unwrap_or_else(|| self.add(id, instance)))
+            }
             (None, _) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             (Some(at), None) => self.members[at].check_epoch(beat).map(|()| at),
             (Some(at), Some(_)) if beat.epoch == JOINING => self.come_back(at, beat),
@@ -78,35 +83,18 @@ impl ConsumerGroup {
         }
     }
 
-    fn add(&mut self, beat: &Beat) -> usize {
-        // It may have been there without an instance.
-        if let Some(at) = self.place(&beat.identity.member_id) {
-            return at;
-        }
-        self.members.push(ConsumerMember::new(&beat.identity));
+    pub(super) fn add(&mut self, id: &Arc<str>, instance: Option<&Arc<str>>) -> usize {
+        self.members.push(ConsumerMember::new(id, instance));
         self.members.len() - 1
     }
 
     /// A static member is back, under a new id as a rule: it has what it had.
     fn come_back(&mut self, at: usize, beat: &Beat) -> Result<usize, ErrorCode> {
         let member = &mut self.members[at];
-        if member.current.epoch != LEAVING_FOR_A_WHILE {
+        if member.current.epoch != LEAVING_FOR_A_WHILE && member.classic.is_none() {
             return Err(ErrorCode::UNRELEASED_INSTANCE_ID);
         }
         member.begin_anew(&beat.identity.member_id);
         Ok(at)
-    }
-
-    /// Says whether the instance is still that of the member.
-    ///
-    /// # Errors
-    ///
-    /// `FENCED_INSTANCE_ID`.
-    pub(super) fn check_instance(&self, at: usize, id: &Arc<str>) -> Result<(), ErrorCode> {
-        if self.members[at].id == *id {
-            Ok(())
-        } else {
-            Err(ErrorCode::FENCED_INSTANCE_ID)
-        }
     }
 }

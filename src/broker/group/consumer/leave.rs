@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::machine::ConsumerGroup;
-use super::member::{MemberState, Revocation};
+use super::member::{ConsumerMember, MemberState, Revocation};
 use super::words::{Beat, Beaten, Held, LEAVING_FOR_A_WHILE};
 use crate::wire::ErrorCode;
 
@@ -13,16 +13,11 @@ impl ConsumerGroup {
     /// A heartbeat that says good-bye.
     pub(super) fn handle_leave(&mut self, beat: &Beat, now: Instant) -> Result<Beaten, ErrorCode> {
         let identity = &beat.identity;
-        let at = match &identity.instance_id {
-            None => self.place(&identity.member_id),
-            Some(instance) => self.place_of_instance(instance),
-        };
-        let at = at.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        self.check_instance(at, &identity.member_id)?;
+        let at = self.find(identity)?;
         if beat.epoch == LEAVING_FOR_A_WHILE {
             self.leave_for_a_while(at);
         } else {
-            self.remove(at, now);
+            self.fence(std::slice::from_ref(&identity.member_id), now);
         }
         Ok(Beaten {
             member_id: identity.member_id.clone(),
@@ -42,9 +37,20 @@ impl ConsumerGroup {
         }
     }
 
-    /// Takes a member out: what it had is free at once, and the others share it in a new epoch.
-    pub(super) fn remove(&mut self, at: usize, now: Instant) {
-        self.members.remove(at);
+    /// Takes members out: what they had is free at once, and the others share it in a new epoch.
+    /// Those of the classic protocol do so on their own, where only such are left.
+    pub(super) fn fence(&mut self, ids: &[Arc<str>], now: Instant) {
+        let is_gone = |member: &ConsumerMember| ids.contains(&member.id);
+        let is_classic = |member: &ConsumerMember| member.classic.is_some();
+        let (gone, stay): (Vec<_>, Vec<_>) = self.members.drain(..).partition(is_gone);
+        self.members = stay;
+        if gone.is_empty() {
+            return;
+        }
+        let only_classic_stay = !self.members.is_empty() && self.members.iter().all(is_classic);
+        if only_classic_stay && !gone.iter().all(is_classic) && self.turn(true) {
+            return;
+        }
         let members = &self.members;
         self.metadata
             .retain(|topic, _| members.iter().any(|it| it.topics.contains(topic)));
@@ -58,11 +64,7 @@ impl ConsumerGroup {
 
     /// When something is due.
     pub(in crate::broker::group) fn poll_timeout(&self) -> Option<Instant> {
-        let timers = self.members.iter().flat_map(|member| {
-            let revocation = member.revocation.map(|it| it.due);
-            [member.session_ends, revocation]
-        });
-        timers.flatten().min()
+        self.members.iter().filter_map(due_of).min()
     }
 
     /// Takes out the members that have said nothing for too long, and those that have not given
@@ -74,14 +76,15 @@ impl ConsumerGroup {
                 .revocation
                 .filter(|it| it.due > now || it.epoch == epoch);
         }
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let late = self.members.iter().filter(|member| {
-            is_due(member.session_ends) || is_due(member.revocation.map(|it| it.due))
+            let due = due_of(member);
+            due.is_some_and(|due| due <= now)
         });
         let late: Vec<Arc<str>> = late.map(|member| member.id.clone()).collect();
         for id in late {
-            if let Some(at) = self.place(&id) {
-                self.remove(at, now);
+            // Where the group is to be one of the classic protocol, sessions begin anew.
+            if self.turn.is_none() {
+                self.fence(&[id], now);
             }
         }
     }
@@ -90,13 +93,30 @@ impl ConsumerGroup {
     /// begins anew are the times that members have.
     pub(in crate::broker::group) fn handle_move(&mut self, is_coordinated: bool, now: Instant) {
         for member in &mut self.members {
-            member.session_ends = is_coordinated.then(|| now + self.settings.session_timeout);
+            member.session_ends = None;
+            if is_coordinated {
+                member.begin_session(self.settings.session_timeout, now);
+            }
+            if let Some(part) = &mut member.classic {
+                part.join_due = None;
+                part.sync_due = None;
+            }
             let revocation = Revocation {
                 due: now + member.rebalance_timeout,
                 epoch: member.current.epoch,
             };
-            let is_late = member.current.state == MemberState::Unrevoked;
-            member.revocation = (is_coordinated && is_late).then_some(revocation);
+            let must_give_up =
+                member.current.state == MemberState::Unrevoked && member.classic.is_none();
+            member.revocation = (is_coordinated && must_give_up).then_some(revocation);
         }
     }
+}
+
+/// When a member is to be taken out, unless something happens before.
+fn due_of(member: &ConsumerMember) -> Option<Instant> {
+    let part = member.classic.as_ref();
+    let [join, sync] = part.map_or([None; 2], |it| [it.join_due, it.sync_due]);
+    let revocation = member.revocation.map(|it| it.due);
+    let timers = [member.session_ends, revocation, join, sync];
+    timers.into_iter().flatten().min()
 }

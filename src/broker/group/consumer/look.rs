@@ -55,6 +55,11 @@ impl ConsumerMember {
         self.current.epoch
     }
 
+    /// Whether it is of the classic protocol.
+    pub(in crate::broker) fn is_classic(&self) -> bool {
+        self.classic.is_some()
+    }
+
     /// What it has, without what it was told to give up.
     pub(in crate::broker) fn assigned(&self) -> &Held {
         &self.current.assigned

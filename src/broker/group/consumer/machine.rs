@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::assignor::{ServerAssignor, Subscriber};
+use super::convert::Turn;
 use super::member::ConsumerMember;
 use crate::broker::BrokerConfig;
-use crate::broker::group::GroupState;
+use crate::broker::config::MigrationPolicy;
+use crate::broker::group::{GroupState, Identity};
 use crate::broker::topics::Topics;
+use crate::wire::ErrorCode;
 
 /// What the coordinator tells the members, and how long it waits for them.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,9 @@ pub(in crate::broker) struct Settings {
     pub(super) heartbeat_interval: Duration,
     pub(super) assignment_interval: Duration,
     pub(super) max_size: usize,
+    pub(super) migration: MigrationPolicy,
+    /// What a group of the classic protocol waits for its first generation.
+    pub(super) initial_delay: Duration,
 }
 
 /// See the [module](super).
@@ -37,6 +43,8 @@ pub(in crate::broker) struct ConsumerGroup {
     pub(super) members: Vec<ConsumerMember>,
     /// Since when it has no members; of no meaning where it has.
     pub(super) empty_since: Instant,
+    /// It is to be one of the classic protocol from now on.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Settings {
@@ -46,6 +54,8 @@ impl Settings {
             heartbeat_interval: config.group_consumer_heartbeat_interval,
             assignment_interval: config.group_consumer_assignment_interval,
             max_size: config.group_consumer_max_size,
+            migration: config.group_consumer_migration_policy,
+            initial_delay: config.group_initial_rebalance_delay,
         }
     }
 }
@@ -60,6 +70,7 @@ impl ConsumerGroup {
             metadata: BTreeMap::new(),
             members: Vec::new(),
             empty_since: now,
+            turn: None,
         }
     }
 
@@ -71,6 +82,33 @@ impl ConsumerGroup {
     pub(super) fn place_of_instance(&self, instance: &str) -> Option<usize> {
         let mut members = self.members.iter();
         members.position(|member| member.instance_id.as_deref() == Some(instance))
+    }
+
+    /// Finds the member that says it is this one.
+    ///
+    /// # Errors
+    ///
+    /// `UNKNOWN_MEMBER_ID`, or `FENCED_INSTANCE_ID` where another has taken the instance over.
+    pub(super) fn find(&self, identity: &Identity) -> Result<usize, ErrorCode> {
+        let at = match &identity.instance_id {
+            None => self.place(&identity.member_id),
+            Some(instance) => self.place_of_instance(instance),
+        };
+        let at = at.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        self.check_instance(at, &identity.member_id).map(|()| at)
+    }
+
+    /// Says whether the instance is still that of the member.
+    ///
+    /// # Errors
+    ///
+    /// `FENCED_INSTANCE_ID`.
+    pub(super) fn check_instance(&self, at: usize, id: &Arc<str>) -> Result<(), ErrorCode> {
+        if self.members[at].id == *id {
+            Ok(())
+        } else {
+            Err(ErrorCode::FENCED_INSTANCE_ID)
+        }
     }
 
     /// The assignor that most members ask for.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::assignor::ServerAssignor;
+use super::classic::ClassicPart;
 use super::words::{Beat, Held, JOINING, Partitions, all_held};
-use crate::broker::group::Identity;
 use crate::wire::ErrorCode;
 
 /// See the module.
@@ -25,6 +25,8 @@ pub(in crate::broker) struct ConsumerMember {
     pub(super) session_ends: Option<Instant>,
     /// Until when it must have left the epoch that it is in.
     pub(super) revocation: Option<Revocation>,
+    /// Of a member of the classic protocol.
+    pub(super) classic: Option<ClassicPart>,
 }
 
 /// How far a member has come towards its target.
@@ -61,10 +63,10 @@ pub(super) struct Revocation {
 
 impl ConsumerMember {
     /// A member that has said nothing yet but who it is.
-    pub(super) fn new(identity: &Identity) -> Self {
+    pub(super) fn new(id: &Arc<str>, instance_id: Option<&Arc<str>>) -> Self {
         Self {
-            id: identity.member_id.clone(),
-            instance_id: identity.instance_id.clone(),
+            id: id.clone(),
+            instance_id: instance_id.cloned(),
             rack_id: None,
             client_id: "".into(),
             rebalance_timeout: Duration::ZERO,
@@ -74,6 +76,7 @@ impl ConsumerMember {
             current: Current::default(),
             session_ends: None,
             revocation: None,
+            classic: None,
         }
     }
 
@@ -110,6 +113,7 @@ impl ConsumerMember {
     /// Takes over what the member says; true where it wants other topics than before.
     pub(super) fn update(&mut self, beat: &Beat) -> bool {
         self.client_id = beat.client_id.clone();
+        self.classic = None;
         let instance_id = beat.identity.instance_id.clone();
         self.instance_id = instance_id.or(self.instance_id.take());
         self.rack_id = beat.rack_id.clone().or(self.rack_id.take());
@@ -122,6 +126,12 @@ impl ConsumerMember {
             }
             _ => false,
         }
+    }
+
+    /// `timeout` is that of members of the consumer protocol; the others have their own.
+    pub(super) fn begin_session(&mut self, timeout: Duration, now: Instant) {
+        let own = self.classic.as_ref().map(|part| part.session_timeout);
+        self.session_ends = Some(now + own.unwrap_or(timeout));
     }
 
     pub(super) fn is_reconciled_to(&self, target_epoch: i32) -> bool {

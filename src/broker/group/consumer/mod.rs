@@ -31,11 +31,21 @@
 //! - Targets are computed once an assignment interval at most; a change in between waits for the
 //!   first heartbeat after it.
 //!
+//! # Members of the classic protocol
+//!
+//! They may be among the others (`group.consumer.migration.policy`): a group of the classic
+//! protocol becomes one of this one when a member of this one joins, with all that its members
+//! have, and goes back when the last such member leaves. To those of the classic protocol the
+//! group looks like one in which someone else leads and all others have joined: its generations
+//! are the epochs of the member.
+//!
 //! Left out: subscriptions by regular expression, racks (they are told, and change nothing),
 //! settings of a single group.
 
 mod assignor;
+mod classic;
 mod commit;
+mod convert;
 mod heartbeat;
 mod leave;
 mod look;

@@ -39,7 +39,9 @@ impl ConsumerGroup {
             due: now + member.rebalance_timeout,
             epoch: next.epoch,
         };
-        member.revocation = (next.state == MemberState::Unrevoked).then_some(revocation);
+        // Those of the classic protocol have to join again in time.
+        let must_give_up = next.state == MemberState::Unrevoked && member.classic.is_none();
+        member.revocation = must_give_up.then_some(revocation);
         member.current = next;
     }
 

@@ -127,7 +127,7 @@ fn what_a_group_can_not_have_is_refused() {
 fn a_group_without_a_name_is_none() {
     let mut rig = Rig::new();
     let ticket = rig.groups.ticket();
-    rig.groups.join("", ticket, request(), rig.now);
+    rig.groups.join("", ticket, request(), &rig.topics, rig.now);
     rig.settle();
     let refusal = rig.joins[&ticket].clone().unwrap_err();
     assert_eq!(refusal.code, ErrorCode::INVALID_GROUP_ID);

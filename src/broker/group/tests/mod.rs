@@ -1,5 +1,6 @@
 mod joining;
 mod leaving;
+mod migrating;
 mod offsets;
 mod random;
 mod static_members;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use super::words::{Joined, Synced};
 use super::*;
 use crate::broker::BrokerConfig;
+use crate::broker::topics::Topics;
 use crate::group::Assignor;
 use crate::group::subscription::Subscription;
 use crate::wire::ErrorCode;
@@ -25,6 +27,7 @@ const REBALANCE: Duration = Duration::from_secs(60);
 /// Groups with a clock and all their answers.
 struct Rig {
     groups: Groups,
+    topics: Topics,
     now: Instant,
     joins: BTreeMap<Ticket, JoinAnswer>,
     syncs: BTreeMap<Ticket, SyncAnswer>,
@@ -43,6 +46,7 @@ impl Rig {
         };
         Self {
             groups: Groups::new(&config, 7),
+            topics: Topics::default(),
             now: Instant::now(),
             joins: BTreeMap::new(),
             syncs: BTreeMap::new(),
@@ -80,7 +84,8 @@ impl Rig {
 
     fn join(&mut self, request: JoinRequest) -> Ticket {
         let ticket = self.groups.ticket();
-        self.groups.join(GROUP, ticket, request, self.now);
+        self.groups
+            .join(GROUP, ticket, request, &self.topics, self.now);
         self.settle();
         ticket
     }
