@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = tests![
     added_partitions_are_consumed(Cluster),
     a_topic_made_again_is_consumed_from_its_beginning(Cluster),
     a_topic_made_again_unseen_is_consumed_from_its_beginning(Cluster),
+    a_topic_made_again_is_another_one_to_the_consumer_protocol(Cluster),
     no_offset_of_a_topic_that_was_made_again_is_committed(Cluster),
     dead_letters_fold_into_too_few_partitions(Cluster),
     too_few_replicas_for_a_dead_letter_stop_its_line(Cluster) within 600,
@@ -41,12 +42,17 @@ async fn added_partitions_are_consumed() {
 }
 
 async fn a_topic_made_again_is_consumed_from_its_beginning() {
-    make_again(async |_, again| again.await).await;
+    make_again("classic", async |_, again| again.await).await;
+}
+
+/// Both the metadata and the coordinator tell of it, in either order.
+async fn a_topic_made_again_is_another_one_to_the_consumer_protocol() {
+    make_again("consumer", async |_, again| again.await).await;
 }
 
 /// The service never learns that there was no such topic for a while.
 async fn a_topic_made_again_unseen_is_consumed_from_its_beginning() {
-    make_again(async |notifier, again| {
+    make_again("classic", async |notifier, again| {
         notifier.process().pause();
         again.await;
         notifier.process().resume();
@@ -96,11 +102,13 @@ async fn no_offset_of_a_topic_that_was_made_again_is_committed() {
 }
 
 async fn make_again(
+    protocol: &str,
     during: impl AsyncFnOnce(&mut Notifier, Pin<Box<dyn Future<Output = ()> + '_>>),
 ) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
     let setup = watchful(Setup::new(cluster, &telegram));
+    let setup = setup.set("NOTIFIER_KAFKA_GROUP_PROTOCOL", protocol);
     let (topic, group) = (&setup.source, &setup.group);
     let mut notifier = setup.run();
     cluster.wait_for_members(group, 1, 3).await;
