@@ -126,8 +126,9 @@ impl Error {
         self.0.in_doubt
     }
 
-    /// True where another producer with the same `transactional.id` has taken over, or the
-    /// coordinator has ended a transaction that was open for too long: this producer is at its end.
+    /// True where another producer with the same `transactional.id` has taken over or, on clusters
+    /// before KIP-890, the coordinator has aborted a transaction that was open for too long: this
+    /// producer is at its end.
     pub fn is_fenced(&self) -> bool {
         self.0.code == Some(ErrorCode::PRODUCER_FENCED)
     }

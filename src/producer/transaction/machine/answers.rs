@@ -38,21 +38,24 @@ impl TransactionMachine {
                 Coordinator::Transaction => self.coordinator_known = true,
                 Coordinator::Group(group) => self.group_known = Some(group),
             },
-            Err(failure) => {
-                let doing = match &coordinator {
-                    Coordinator::Transaction => "finding the transaction coordinator".to_owned(),
-                    Coordinator::Group(group) => {
-                        format!("finding the coordinator of group {group}")
-                    }
-                };
-                match rule(None, &failure) {
-                    Ruling::Fatal => self.fail(told(&doing, &failure)),
-                    Ruling::Abort if self.may_be_committed() => {
-                        self.doom(told(&doing, &failure));
-                    }
-                    Ruling::Retry | Ruling::Abort => self.ask_again(&doing, &failure),
-                }
+            Err(failure) => self.handle_not_found(&coordinator, &failure),
+        }
+    }
+
+    /// Only a group's can be done without: a transaction is ended by its own coordinator.
+    fn handle_not_found(&mut self, coordinator: &Coordinator, failure: &AskFailure) {
+        let (doing, of_group) = match coordinator {
+            Coordinator::Transaction => ("finding the transaction coordinator".to_owned(), false),
+            Coordinator::Group(group) => {
+                (format!("finding the coordinator of group {group}"), true)
             }
+        };
+        match rule(None, failure) {
+            Ruling::Fatal => self.fail(told(&doing, failure)),
+            Ruling::Abort if of_group && self.may_be_committed() => {
+                self.doom(told(&doing, failure));
+            }
+            Ruling::Retry | Ruling::Abort => self.ask_again(&doing, failure),
         }
     }
 
@@ -127,11 +130,7 @@ impl TransactionMachine {
                 self.open.unknown_to_coordinator |= is_unknown(failure);
                 self.doom(why);
             }
-            Ruling::Fatal => {
-                let mut why = told(doing, failure);
-                why.in_doubt = self.open.commit_in_doubt;
-                self.fail(why);
-            }
+            Ruling::Fatal => self.fail(told(doing, failure)),
         }
     }
 
@@ -245,15 +244,9 @@ fn describe(question: &Question) -> &'static str {
     }
 }
 
-/// A failure as the application is told of it. A newer producer has one code, whatever the
-/// coordinator's age.
+/// A failure as the application is told of it.
 fn told(doing: &str, failure: &AskFailure) -> ProduceFailure {
-    let fenced = failure.code() == Some(ErrorCode::INVALID_PRODUCER_EPOCH);
     let (code, why): (_, Arc<str>) = match failure {
-        AskFailure::Code(_) if fenced => {
-            let code = ErrorCode::PRODUCER_FENCED;
-            (Some(code), code.to_string().into())
-        }
         AskFailure::Code(code) => (Some(*code), code.to_string().into()),
         AskFailure::Unsupported(why) => (Some(ErrorCode::UNSUPPORTED_VERSION), why.clone()),
         AskFailure::NotSent(why) | AskFailure::Silent(why) => (None, why.clone()),

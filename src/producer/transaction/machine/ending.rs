@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::vocabulary::{Answer, Effect, Protocol};
 use super::{State, TransactionMachine};
 use crate::producer::ProduceFailure;
+use crate::wire::ErrorCode;
 
 impl TransactionMachine {
     /// Something of the transaction has failed, or it is to be given up for another reason: it
@@ -82,18 +83,25 @@ impl TransactionMachine {
 
     /// The producer ends, and with it what was asked of it.
     pub(super) fn fail(&mut self, failure: ProduceFailure) {
-        let ending = matches!(self.state, State::Committing | State::Aborting);
-        self.set_state(State::FatalError);
-        self.failure = Some(ProduceFailure {
+        let failure = ProduceFailure {
+            code: failure.code.map(as_of_today),
             in_doubt: false,
-            ..failure.clone()
-        });
+            ..failure
+        };
+        self.failure = Some(failure.clone());
+        if self.begin_by.take().is_some() {
+            let failure = failure.clone();
+            self.effects.push_back(Effect::Begun(Err(failure)));
+        }
+        let ending = matches!(self.state, State::Committing | State::Aborting);
+        let failure = ProduceFailure {
+            in_doubt: self.state == State::Committing && self.open.commit_in_doubt,
+            ..failure
+        };
+        self.set_state(State::FatalError);
         self.give_up(&failure);
         if ending {
-            self.end(Err(failure.clone()));
-        }
-        if self.begin_by.take().is_some() {
-            self.effects.push_back(Effect::Begun(Err(failure)));
+            self.end(Err(failure));
         }
     }
 
@@ -113,6 +121,14 @@ impl TransactionMachine {
             in_doubt: false,
             given_up: false,
         }
+    }
+}
+
+/// Coordinators before Kafka 2.7 have no code of its own for a producer that was fenced.
+fn as_of_today(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::INVALID_PRODUCER_EPOCH => ErrorCode::PRODUCER_FENCED,
+        code => code,
     }
 }
 

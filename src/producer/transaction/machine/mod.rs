@@ -45,6 +45,8 @@ mod ending;
 mod open;
 mod state;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod vocabulary;
 
 use std::collections::VecDeque;

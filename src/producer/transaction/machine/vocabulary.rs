@@ -14,7 +14,8 @@ pub struct TransactionalConfig {
     /// producer of a name fences those before it.
     pub transactional_id: String,
     /// `transaction.timeout.ms`: a transaction that is open for longer is aborted by the
-    /// coordinator, and the producer is fenced.
+    /// coordinator. Where each transaction has an epoch of its own (KIP-890) the next one may
+    /// succeed; elsewhere the coordinator has no other means than to fence the producer.
     pub transaction_timeout: Duration,
     /// How records are sent. `delivery.timeout.ms` also bounds how long anything else of a
     /// transaction is waited for.
