@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         exactly_once::TESTS,
         topics::TESTS,
         transactions::TESTS,
+        transactions::faults::TESTS,
         fetching::TESTS,
         peers::TESTS,
         clients::TESTS,

@@ -1,9 +1,13 @@
 //! Transactions of our producer: what others see of them, and what becomes of them when producers,
 //! members and brokers go.
 
+pub(crate) mod faults;
+
 use std::time::Duration;
 
-use payment_notifier::consumer::{CommitOffset, ConsumerConfig, Event, IsolationLevel};
+use payment_notifier::consumer::{
+    CommitOffset, ConsumerConfig, Event, FetchedRecords, IsolationLevel,
+};
 use payment_notifier::producer::{
     ProducerConfig, ProducerRecord, Transaction, TransactionalConfig, TransactionalProducer,
 };
@@ -11,6 +15,7 @@ use payment_notifier::wire::ErrorCode;
 use payment_notifier::{Client, Consumer};
 
 use crate::support::cluster::Cluster;
+use crate::support::coordinator::{Operation, Resource};
 use crate::support::ours::{connect, consume};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
@@ -21,6 +26,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_newest_producer_of_a_name_fences_those_before_it(Kafka),
     offsets_are_committed_with_the_records_or_not_at_all(Kafka),
     a_cluster_that_announces_partitions_is_spoken_to_in_its_way(Kafka) within 240,
+    who_has_no_right_to_the_transactional_id_is_told_so(Kafka),
 ];
 
 /// What a transaction is tried with.
@@ -184,6 +190,21 @@ async fn the_newest_producer_of_a_name_fences_those_before_it() {
     assert_eq!(stage.committed(cluster, 4).await, ["a", "b", "c", "d"]);
 }
 
+async fn who_has_no_right_to_the_transactional_id_is_told_so() {
+    let cluster = Cluster::shared().await;
+    let stage = Stage::set(cluster, 1).await;
+    let id = cluster.unique("id");
+    let of_alice = Resource::TransactionalId(&id);
+    cluster.allow("alice", Operation::All, of_alice).await;
+    let producer = stage.producer(&id);
+    for _ in 0..2 {
+        let error = producer.begin().await.expect_err("it is another's");
+        let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        assert_eq!(error.code(), Some(code), "{error:?}");
+        assert!(!error.is_fenced() && !error.is_retriable(), "{error:?}");
+    }
+}
+
 /// Consumes, transforms and produces: a transaction that is aborted is done again.
 async fn offsets_are_committed_with_the_records_or_not_at_all() {
     let cluster = Cluster::shared().await;
@@ -254,15 +275,34 @@ async fn offsets_are_committed_with_the_records_or_not_at_all() {
 async fn next_records(consumer: &mut Consumer) -> (Vec<String>, CommitOffset) {
     loop {
         let event = consumer.next().await.expect("a member in order");
-        let Event::Records(mut records) = event else {
-            continue;
-        };
-        let mut texts = Vec::new();
-        while let Some(record) = records.next() {
-            let value = record.expect("readable bytes").value().map(<[u8]>::to_vec);
-            texts.push(String::from_utf8(value.unwrap_or_default()).expect("text"));
+        if let Event::Records(records) = event {
+            let records = Records::of(records);
+            return (records.texts, records.next);
         }
-        let offset = CommitOffset::new(records.partition().clone(), records.next_offset());
-        return (texts, offset);
+    }
+}
+
+/// Records of one partition, read.
+struct Records {
+    texts: Vec<String>,
+    first: i64,
+    next: CommitOffset,
+}
+
+impl Records {
+    fn of(mut records: FetchedRecords) -> Self {
+        let mut texts = Vec::new();
+        let mut first = None;
+        while let Some(record) = records.next() {
+            let record = record.expect("readable bytes");
+            first.get_or_insert(record.offset);
+            let value = record.value().map(<[u8]>::to_vec).unwrap_or_default();
+            texts.push(String::from_utf8(value).expect("text"));
+        }
+        Self {
+            texts,
+            first: first.expect("a record"),
+            next: CommitOffset::new(records.partition().clone(), records.next_offset()),
+        }
     }
 }
