@@ -278,3 +278,6 @@ async fn next(commands: &mut Option<mpsc::Receiver<Command>>) -> Option<Command>
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

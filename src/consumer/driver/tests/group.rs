@@ -77,6 +77,19 @@ async fn a_commit_of_a_partition_that_is_not_owned_is_refused_unsent() {
 }
 
 #[tokio::test]
+async fn offsets_are_stamped_where_they_could_be_committed() {
+    let brokers = Brokers::start(1, 1).await;
+    let consumer = joined(&brokers, config()).await;
+    let stamped = in_time(consumer.stamped(offset(0, 1))).await.unwrap();
+    assert_eq!((&*stamped.group, stamped.stamp.generation), ("g", 1));
+    assert!(!stamped.stamp.member_id.is_empty());
+    assert_eq!(stamped.offsets, offset(0, 1));
+    let error = in_time(consumer.stamped(offset(7, 1))).await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::ILLEGAL_GENERATION));
+    assert_eq!(brokers.count(ApiKey::OffsetCommit), 0);
+}
+
+#[tokio::test]
 async fn a_coordinator_that_never_answers_a_commit_costs_one_request_timeout() {
     let brokers = Brokers::start(1, 1).await;
     let client = Client::connect(ClientConfig {

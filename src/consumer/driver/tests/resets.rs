@@ -62,6 +62,10 @@ async fn no_offset_of_a_topic_that_was_made_again_is_committed() {
     let early = commit(&consumer, 3).await.unwrap_err();
     assert_eq!(early.code(), Some(ErrorCode::ILLEGAL_GENERATION));
     assert!(early.to_string().contains("t-0"), "{early}");
+    let stamped = consumer.stamped(vec![CommitOffset::new(tp(0), 3)]);
+    let stamped = tokio::time::timeout(LIMIT, stamped).await.unwrap();
+    let early = stamped.unwrap_err();
+    assert_eq!(early.code(), Some(ErrorCode::ILLEGAL_GENERATION));
     until(&mut consumer, |event| matches!(event, Event::Lost(_))).await;
     assert!(commit(&consumer, 3).await.is_err(), "it has gone");
     assert_eq!(brokers.state().commits.len(), commits, "unsent");
