@@ -20,6 +20,7 @@ mod exactly_once;
 mod faults;
 mod fetching;
 mod groups;
+mod isolation;
 mod peers;
 mod scenarios;
 mod security;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         transactions::TESTS,
         transactions::faults::TESTS,
         fetching::TESTS,
+        isolation::TESTS,
         peers::TESTS,
         clients::TESTS,
         security::TESTS,

@@ -26,6 +26,7 @@ pub(crate) mod stream;
 pub(crate) mod telegram;
 pub(crate) mod tls;
 pub(crate) mod topics;
+pub(crate) mod transactions;
 pub(crate) mod verifiable;
 
 use std::time::Duration;

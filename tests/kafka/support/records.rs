@@ -137,7 +137,7 @@ impl Cluster {
 }
 
 /// Tries again until it succeeds: leaders move while nodes come and go.
-pub(super) async fn patiently<T>(what: &str, attempt: impl AsyncFn() -> io::Result<T>) -> T {
+pub(crate) async fn patiently<T>(what: &str, attempt: impl AsyncFn() -> io::Result<T>) -> T {
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
         match attempt().await {
