@@ -1,7 +1,7 @@
 //! Measures how fast this crate's producer or consumer goes, and what it costs.
 //!
 //! ```text
-//! throughput --mode produce --bootstrap localhost:9092 --topic t --n 1000000 --size 100
+//! throughput --mode produce --bootstrap localhost:9092 --topic t --size 100 --compression lz4
 //! throughput --mode consume --bootstrap localhost:9092 --topic t --n 1000000
 //! ```
 //!
@@ -15,11 +15,12 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use payment_notifier::consumer::{ConsumerConfig, Event};
 use payment_notifier::producer::{ProducerConfig, ProducerRecord};
+use payment_notifier::wire::compression::Compression;
 use payment_notifier::{Client, ClientConfig, Consumer, Producer};
 use serde_json::json;
 
 /// Deliveries that are not yet waited for, at most.
-const MAX_UNDER_WAY: usize = 100_000;
+const MAX_UNDER_WAY: usize = 10_000;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -44,6 +45,9 @@ struct Arguments {
     /// The consumer's group; one of its own where nothing is said.
     #[arg(long)]
     group: Option<String>,
+    /// How the producer compresses: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    #[arg(long, default_value_t)]
+    compression: Compression,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -104,7 +108,11 @@ async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Failure> {
 }
 
 async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {
-    let producer = Producer::new(client, ProducerConfig::default());
+    let config = ProducerConfig {
+        compression: arguments.compression,
+        ..ProducerConfig::default()
+    };
+    let producer = Producer::new(client, config);
     let value = vec![b'x'; arguments.size];
     let record = ProducerRecord::new(arguments.topic.as_str(), None, Some(&value));
     let mut under_way = std::collections::VecDeque::new();

@@ -123,6 +123,11 @@ impl Client {
         self.0.metadata.borrow().clone()
     }
 
+    /// How many partitions a topic has, where that is known.
+    pub fn partition_count(&self, topic: &str) -> Option<i32> {
+        self.0.metadata.borrow().partition_count(topic)
+    }
+
     /// Follows the snapshots of the cluster.
     pub fn watch_metadata(&self) -> watch::Receiver<Arc<Metadata>> {
         self.0.metadata.clone()

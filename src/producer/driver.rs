@@ -2,6 +2,7 @@
 
 pub(super) mod carrier;
 pub(super) mod produce;
+mod replies;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use crate::clock::{now, sleep_until};
 use crate::cluster::{Client, Node};
 use crate::producer::{
-    Acked, Effect, ProduceFailure, ProducerConfig, ProducerMachine, SendRefused,
+    Acked, Effect, ProduceFailure, ProducerConfig, ProducerMachine, QUEUE, SendRefused,
 };
 use crate::wire::batch::RecordBody;
 use crate::wire::{ErrorCode, TopicPartition};
@@ -44,6 +45,8 @@ pub(super) struct Driver {
     machine: ProducerMachine,
     carrier: Carrier,
     commands: mpsc::Receiver<Command>,
+    /// What was taken from the queue at once.
+    inbox: Vec<Command>,
     /// The questions for a producer id.
     asking: FuturesUnordered<BoxFuture<'static, Result<(i64, i16), ProduceFailure>>>,
 }
@@ -59,6 +62,7 @@ impl Driver {
             machine: ProducerMachine::new(config, fastrand::u64(..), now()),
             client,
             commands,
+            inbox: Vec::new(),
             asking: FuturesUnordered::new(),
         }
     }
@@ -74,13 +78,14 @@ impl Driver {
             }
             let timeout = self.machine.poll_timeout().map(Instant::from_std);
             tokio::select! {
-                command = self.commands.recv(), if open && !full => match command {
-                    Some(command) => self.handle_command(command),
-                    None => {
+                count = self.commands.recv_many(&mut self.inbox, QUEUE), if open && !full => {
+                    if count > 0 {
+                        self.take_in();
+                    } else {
                         open = false;
                         self.machine.handle_close(now());
                     }
-                },
+                }
                 Some(answer) = self.asking.next() => self.machine.handle_producer_id(answer, now()),
                 carried = self.carrier.next() => self.carrier.handle(&mut self.machine, carried),
                 () = sleep_until(timeout) => self.machine.handle_timeout(now()),
@@ -88,12 +93,17 @@ impl Driver {
         }
     }
 
-    fn handle_command(&mut self, command: Command) {
-        match command {
-            Command::Send(send) => self.carrier.send(&mut self.machine, send),
-            Command::Flush(reply) => {
-                self.machine.handle_flush(now());
-                self.carrier.flush(reply);
+    /// Does what the application asks for: in bulk, as going through the loop for each record
+    /// costs more than the record.
+    fn take_in(&mut self) {
+        let now = now();
+        for command in self.inbox.drain(..) {
+            match command {
+                Command::Send(send) => self.carrier.send(&mut self.machine, send, now),
+                Command::Flush(reply) => {
+                    self.machine.handle_flush(now);
+                    self.carrier.flush(reply);
+                }
             }
         }
     }

@@ -162,7 +162,7 @@ async fn addressed(client: &Client, record: ProducerRecord) -> Result<(Send, Del
 /// How many partitions the record's topic has; one more look where it asks for a later one.
 async fn partitions(client: &Client, record: &ProducerRecord) -> Result<i32, Error> {
     let wanted = record.partition.unwrap_or(0);
-    let known = client.metadata().partition_count(&record.topic);
+    let known = client.partition_count(&record.topic);
     if let Some(count) = known.filter(|count| (0..*count).contains(&wanted)) {
         return Ok(count);
     }

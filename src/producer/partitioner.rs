@@ -43,7 +43,10 @@ pub fn partition_for_key(key: &[u8], partitions: i32) -> i32 {
 pub struct StickyPartitioner {
     batch_bytes: usize,
     rng: Rng,
-    topics: HashMap<Arc<str>, Stay>,
+    topics: HashMap<Arc<str>, usize>,
+    stays: Vec<Stay>,
+    /// The topic of the last record: most are of the same one.
+    last: Option<(Arc<str>, usize)>,
 }
 
 #[derive(Debug)]
@@ -59,6 +62,8 @@ impl StickyPartitioner {
             batch_bytes,
             rng: Rng::with_seed(seed),
             topics: HashMap::new(),
+            stays: Vec::new(),
+            last: None,
         }
     }
 
@@ -66,10 +71,8 @@ impl StickyPartitioner {
     /// counts as 1).
     pub fn partition(&mut self, topic: &Arc<str>, partitions: i32, record_bytes: usize) -> i32 {
         let partitions = partitions.max(1);
-        let stay = self.topics.entry(Arc::clone(topic)).or_insert(Stay {
-            partition: self.rng.i32(0..partitions),
-            bytes: 0,
-        });
+        let place = self.place_of(topic, partitions);
+        let stay = &mut self.stays[place];
         if stay.partition >= partitions {
             stay.partition = self.rng.i32(0..partitions);
             stay.bytes = 0;
@@ -80,6 +83,23 @@ impl StickyPartitioner {
         }
         stay.bytes += record_bytes;
         stay.partition
+    }
+
+    fn place_of(&mut self, topic: &Arc<str>, partitions: i32) -> usize {
+        if let Some((last, place)) = &self.last
+            && last == topic
+        {
+            return *place;
+        }
+        let place = *self.topics.entry(Arc::clone(topic)).or_insert_with(|| {
+            self.stays.push(Stay {
+                partition: self.rng.i32(0..partitions),
+                bytes: 0,
+            });
+            self.stays.len() - 1
+        });
+        self.last = Some((Arc::clone(topic), place));
+        place
     }
 }
 

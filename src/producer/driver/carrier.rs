@@ -1,7 +1,7 @@
 //! Carries out what the records' machine asks for: requests to leaders, fresh metadata, replies to
 //! the application. The same for both producers, each with a machine of its own around it.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -11,15 +11,17 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::produce::{Encoding, produce};
+use super::replies::Replies;
 use super::{Send, failed, refusal};
 use crate::Error;
 use crate::clock::now;
 use crate::cluster::{Channel, Client, Metadata};
 use crate::producer::{
-    Acked, BatchOut, Effect, PartitionAnswer, ProducerConfig, ProducerMachine, RequestFailure,
-    RequestId, SendRefused, StickyPartitioner, partition_for_key,
+    BatchOut, Effect, PartitionAnswer, ProducerConfig, ProducerMachine, RequestFailure, RequestId,
+    SendRefused, StickyPartitioner, partition_for_key,
 };
 use crate::wire::TopicPartition;
+use crate::wire::batch::RecordBody;
 
 /// What has come for the machine.
 pub(in crate::producer) enum Carried {
@@ -29,6 +31,15 @@ pub(in crate::producer) enum Carried {
     Metadata,
 }
 
+/// A record whose partition is settled: a second choice would leave gaps in the sticky one.
+struct Addressed {
+    /// Names its reply.
+    number: u64,
+    partition: TopicPartition,
+    body: RecordBody,
+    timestamp_ms: i64,
+}
+
 pub(in crate::producer) struct Carrier {
     client: Client,
     encoding: Encoding,
@@ -36,13 +47,12 @@ pub(in crate::producer) struct Carrier {
     metadata: watch::Receiver<Arc<Metadata>>,
     channel: Channel,
     under_way: FuturesUnordered<BoxFuture<'static, Carried>>,
-    /// By the records' numbers, in the order in which they were taken in.
-    replies: BTreeMap<u64, oneshot::Sender<Result<Acked, Error>>>,
-    last_token: u64,
+    replies: Replies,
     refreshing: bool,
-    /// A record for which the buffer has no room yet; no other is taken before it.
-    waiting: Option<Send>,
-    /// Each with the number of the last record that it waits for.
+    /// Records for which the buffer has no room yet. No more are taken from
+    /// the application while there are any.
+    waiting: VecDeque<Addressed>,
+    /// Each with the number of the first record that it does not wait for.
     flushing: Vec<(u64, oneshot::Sender<()>)>,
 }
 
@@ -55,10 +65,9 @@ impl Carrier {
             channel: client.channel(),
             client,
             under_way: FuturesUnordered::new(),
-            replies: BTreeMap::new(),
-            last_token: 0,
+            replies: Replies::default(),
             refreshing: false,
-            waiting: None,
+            waiting: VecDeque::new(),
             flushing: Vec::new(),
         }
     }
@@ -68,9 +77,9 @@ impl Carrier {
         self.encoding = encoding;
     }
 
-    /// True while a record waits for room.
+    /// True while records wait for room.
     pub(in crate::producer) fn is_full(&self) -> bool {
-        self.waiting.is_some()
+        !self.waiting.is_empty()
     }
 
     /// The next thing that has come. Cancel safe.
@@ -104,7 +113,12 @@ impl Carrier {
     }
 
     /// Gives a record to the machine, or keeps it while there is no room.
-    pub(in crate::producer) fn send(&mut self, machine: &mut ProducerMachine, send: Send) {
+    pub(in crate::producer) fn send(
+        &mut self,
+        machine: &mut ProducerMachine,
+        send: Send,
+        now: std::time::Instant,
+    ) {
         let index = send.partition.unwrap_or_else(|| match send.body.key() {
             Some(key) => partition_for_key(key, send.partitions),
             None => {
@@ -112,49 +126,66 @@ impl Carrier {
                 self.sticky.partition(&send.topic, send.partitions, bytes)
             }
         });
-        let tp = TopicPartition::new(send.topic.clone(), index);
-        let leader = self.metadata.borrow().leader(&tp);
-        machine.handle_leader(&tp, leader, now());
-        self.last_token += 1;
-        let token = self.last_token;
-        let body = send.body.clone();
-        match machine.handle_send(&tp, body, send.timestamp_ms, token, now()) {
-            Ok(()) => {
-                self.replies.insert(token, send.reply);
-            }
+        let number = self.replies.push(send.reply);
+        let record = Addressed {
+            number,
+            partition: TopicPartition::new(send.topic, index),
+            body: send.body,
+            timestamp_ms: send.timestamp_ms,
+        };
+        if self.is_full() {
+            self.waiting.push_back(record);
+        } else {
+            self.give(machine, record, now);
+        }
+    }
+
+    /// Gives the machine the first record that waits, as room may have been made for it; true
+    /// where it was taken.
+    pub(in crate::producer) fn send_waiting(&mut self, machine: &mut ProducerMachine) -> bool {
+        let Some(record) = self.waiting.pop_front() else {
+            return false;
+        };
+        self.give(machine, record, now())
+    }
+
+    fn give(
+        &mut self,
+        machine: &mut ProducerMachine,
+        record: Addressed,
+        now: std::time::Instant,
+    ) -> bool {
+        let tp = &record.partition;
+        if !machine.knows(tp) {
+            let leader = self.metadata.borrow().leader(tp);
+            machine.handle_leader(tp, leader, now);
+        }
+        let body = record.body.clone();
+        match machine.handle_send(tp, body, record.timestamp_ms, record.number, now) {
+            Ok(()) => true,
             Err(SendRefused::BufferFull) => {
-                // The partition is settled: a second choice would leave gaps in the sticky one.
-                self.waiting = Some(Send {
-                    partition: Some(index),
-                    ..send
-                });
+                self.waiting.push_front(record);
+                false
             }
             Err(refused) => {
-                let _ = send.reply.send(Err(refusal(&refused, &tp)));
+                let error = refusal(&refused, tp);
+                if let Some(reply) = self.replies.take(record.number) {
+                    let _ = reply.send(Err(error));
+                }
+                true
             }
         }
     }
 
-    /// Gives the machine the record that waits, as room may have been made for it; true where it
-    /// was taken.
-    pub(in crate::producer) fn send_waiting(&mut self, machine: &mut ProducerMachine) -> bool {
-        let Some(waiting) = self.waiting.take() else {
-            return false;
-        };
-        self.send(machine, waiting);
-        self.waiting.is_none()
-    }
-
     /// Answers once everything that was sent before has ended.
     pub(in crate::producer) fn flush(&mut self, reply: oneshot::Sender<()>) {
-        self.flushing.push((self.last_token, reply));
+        self.flushing.push((self.replies.next_number(), reply));
     }
 
     /// A flush waits for what was sent before it, and not for what others send all the time.
     pub(in crate::producer) fn answer_flushes(&mut self) {
-        let oldest = self.replies.keys().next().copied();
-        let done = |last: u64| oldest.is_none_or(|oldest| oldest > last);
-        for (_, reply) in self.flushing.extract_if(.., |(last, _)| done(*last)) {
+        let done = |(end, _): &mut (u64, _)| self.replies.all_before(*end);
+        for (_, reply) in self.flushing.extract_if(.., done) {
             let _ = reply.send(());
         }
     }
@@ -170,7 +201,7 @@ impl Carrier {
             } => self.produce(request, node, batches),
             Effect::RefreshMetadata => self.refresh_metadata(),
             Effect::Done { token, result } => {
-                let Some(reply) = self.replies.remove(&token) else {
+                let Some(reply) = self.replies.take(token) else {
                     return;
                 };
                 let _ = reply.send(result.map_err(|failure| failed(&failure)));

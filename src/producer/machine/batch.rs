@@ -84,9 +84,14 @@ impl Batch {
         self.size_bytes - BATCH_OVERHEAD_BYTES
     }
 
+    /// No other record is waited for.
+    pub(super) fn is_full(&self, config: &ProducerConfig) -> bool {
+        self.size_bytes >= config.batch_bytes
+    }
+
     /// When it is to be sent.
     pub(super) fn due_at(&self, config: &ProducerConfig) -> Instant {
-        if self.closed || self.size_bytes >= config.batch_bytes {
+        if self.closed || self.is_full(config) {
             self.created
         } else {
             self.created + config.linger

@@ -79,6 +79,8 @@ pub struct ProducerMachine {
     now: Instant,
     partitions: Vec<Partition>,
     index: HashMap<TopicPartition, usize>,
+    /// The partition of the last record: most records go where the one before went.
+    last: usize,
     agenda: Agenda,
     identity: Identity,
     metadata_pace: Pace,
@@ -103,6 +105,7 @@ impl ProducerMachine {
             now,
             partitions: Vec::new(),
             index: HashMap::new(),
+            last: 0,
             agenda: Agenda::default(),
             identity: Identity::default(),
             metadata_pace: Pace::default(),
@@ -139,8 +142,9 @@ impl ProducerMachine {
         let bytes = self.admit(&record)?;
         self.buffered_bytes += bytes;
         let index = self.index_of(partition);
-        self.partitions[index].push(record, &self.config, self.now);
-        self.settle(index);
+        if self.partitions[index].push(record, &self.config, self.now) {
+            self.settle(index);
+        }
         Ok(())
     }
 
@@ -164,6 +168,11 @@ impl ProducerMachine {
             return Err(SendRefused::BufferFull);
         }
         Ok(bytes)
+    }
+
+    /// True where the partition was heard of before.
+    pub fn knows(&self, partition: &TopicPartition) -> bool {
+        self.is_last(partition) || self.index.contains_key(partition)
     }
 
     /// Learns a partition's leader, or that it has none. To be told before a partition's first
@@ -247,7 +256,11 @@ impl ProducerMachine {
     }
 
     fn index_of(&mut self, partition: &TopicPartition) -> usize {
+        if self.is_last(partition) {
+            return self.last;
+        }
         if let Some(index) = self.index.get(partition) {
+            self.last = *index;
             return *index;
         }
         let index = self.partitions.len();
@@ -257,6 +270,11 @@ impl ProducerMachine {
         self.agenda.add();
         self.index.insert(partition.clone(), index);
         index
+    }
+
+    fn is_last(&self, partition: &TopicPartition) -> bool {
+        let last = self.partitions.get(self.last);
+        last.is_some_and(|last| last.name == *partition)
     }
 
     /// Puts a partition where it belongs, after whatever happened to it.

@@ -55,15 +55,23 @@ impl Partition {
         }
     }
 
-    pub(super) fn push(&mut self, record: QueuedRecord, config: &ProducerConfig, now: Instant) {
+    /// Takes a record in; true where that may change the partition's [place](Self::place).
+    pub(super) fn push(
+        &mut self,
+        record: QueuedRecord,
+        config: &ProducerConfig,
+        now: Instant,
+    ) -> bool {
         let refused = match self.queue.back_mut() {
-            Some(last) => last.push(record, config).err(),
-            None => Some(record),
+            Some(last) => match last.push(record, config) {
+                Ok(()) => return last.is_full(config),
+                Err(record) => record,
+            },
+            None => record,
         };
-        if let Some(record) = refused {
-            self.close_last();
-            self.queue.push_back(Batch::new(record, now));
-        }
+        self.close_last();
+        self.queue.push_back(Batch::new(refused, now));
+        true
     }
 
     /// Lets nothing in the queue linger.

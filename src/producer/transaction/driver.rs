@@ -147,7 +147,7 @@ impl Driver {
 
     fn handle_command(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Send(send)) => self.carrier.send(self.machine.records(), send),
+            Some(Command::Send(send)) => self.carrier.send(self.machine.records(), send, now()),
             Some(Command::Offsets(offsets, reply)) => {
                 self.last_token += 1;
                 self.offsets.insert(self.last_token, reply);
