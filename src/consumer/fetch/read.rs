@@ -16,6 +16,7 @@ use super::{FetchAnswer, PartitionAnswer, Unreadable, Wanted};
 use crate::consumer::aborted::Aborted;
 use crate::consumer::records::FetchedRecords;
 use crate::wire::batch::{BatchError, Batches, Marker, RecordBatch, Records};
+use crate::wire::compression::Compression;
 use crate::wire::{ErrorCode, IsolationLevel, TopicPartition};
 
 /// What is read of an answer.
@@ -60,13 +61,10 @@ pub(super) fn read(answer: FetchResponse, wanted: &Wanted, rules: Rules) -> Fetc
             Some(name) if topic.topic.is_empty() => Arc::clone(name),
             _ => Arc::from(topic.topic.as_str()),
         };
-        for mut data in topic.partitions {
-            if is_shared {
-                data.records = data.records.map(detached);
-            }
+        for data in topic.partitions {
             let tp = TopicPartition::new(name.clone(), data.partition_index);
             if let Some(position) = wanted.get(&tp) {
-                let answer = read_partition(tp, data, position.offset, held, rules);
+                let answer = read_partition(tp, data, position.offset, is_shared, held, rules);
                 held += answer.records.len_bytes();
                 partitions.push(answer);
             }
@@ -86,20 +84,11 @@ fn has_many(answer: &FetchResponse) -> bool {
     records.filter(|records| !records.is_empty()).count() > 1
 }
 
-/// Copies records out of their frame: the ones of a partition that is stuck would keep those of
-/// all others in memory. Compressed ones will be copied anyway.
-fn detached(records: Bytes) -> Bytes {
-    if is_compressed(&records) {
-        records
-    } else {
-        Bytes::copy_from_slice(&records)
-    }
-}
-
 fn read_partition(
     partition: TopicPartition,
     mut data: PartitionData,
     asked_offset: i64,
+    is_shared: bool,
     mut held: usize,
     rules: Rules,
 ) -> PartitionAnswer {
@@ -107,6 +96,7 @@ fn read_partition(
     let diverging = (diverging.epoch >= 0).then_some((diverging.epoch, diverging.end_offset));
     let mut filter = Filter {
         asked_offset,
+        is_shared,
         max_bytes: rules.max_bytes,
         aborted: aborted(&mut data, rules.isolation),
     };
@@ -171,6 +161,8 @@ fn aborted(data: &mut PartitionData, isolation: IsolationLevel) -> Aborted {
 /// Tells which batches are for the application.
 struct Filter {
     asked_offset: i64,
+    /// Other partitions have records in the same frame.
+    is_shared: bool,
     max_bytes: usize,
     aborted: Aborted,
 }
@@ -183,7 +175,7 @@ impl Filter {
         batch: Result<RecordBatch, BatchError>,
     ) -> Result<(i64, Option<Records>), Unreadable> {
         let unreadable = |next_offset| move |error| Unreadable { error, next_offset };
-        let batch = batch.map_err(unreadable(None))?;
+        let mut batch = batch.map_err(unreadable(None))?;
         let end = batch.header.next_offset();
         let is_aborted = self.aborted.covers(&batch.header);
         let is_control = batch.header.attributes.is_control();
@@ -195,6 +187,11 @@ impl Filter {
         }
         if is_control || is_aborted || end <= self.asked_offset {
             return Ok((end, None));
+        }
+        if self.is_shared && batch.header.attributes.codec() == Ok(Compression::None) {
+            // The records of a partition that is stuck would keep all others' in memory. Batch by
+            // batch: an allocation of a whole partition's costs more in page faults than the copy.
+            batch.records = Bytes::copy_from_slice(&batch.records);
         }
         let records = batch.decode(self.max_bytes);
         Ok((end, Some(records.map_err(unreadable(Some(end)))?)))
