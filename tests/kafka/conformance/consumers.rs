@@ -217,7 +217,7 @@ pub(super) async fn consumers_heartbeats_are_checked() {
     table.code("joins", joined.error_code, ErrorCode::NONE);
     table.case("its epoch", joined.member_epoch, FIRST);
     table.case("its id", joined.member_id.clone(), Some(text("me")));
-    table.case("its interval", joined.heartbeat_interval_ms, 5000);
+    table.case("its interval", joined.heartbeat_interval_ms, 1000);
     table.case("its partitions", assigned(&joined), Some(vec![0, 1]));
     let again = node.ask(HEARTBEAT, &join).await;
     table.case(

@@ -191,7 +191,7 @@ pub(super) async fn who_writes_to_a_transaction_is_checked() {
         let told = it.write(OLD_PRODUCE, topic, batch).await;
         table.code(what, told, expected);
     }
-    table.case("records", cluster.read(topic).await.len(), 2);
+    table.case("records", cluster.read_uncommitted(topic).await.len(), 2);
     table.end();
 }
 

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{
     FindCoordinatorRequest, GroupId, OffsetFetchRequest,
 };
 use kafka_protocol::protocol::{Decodable, StrBytes};
+use payment_notifier::wire::ErrorCode;
 
 use super::cluster::Cluster;
 use super::connection::{Connection, ask_any, metadata};
@@ -157,6 +158,12 @@ async fn describe_consumers(connection: &mut Connection, group: &str) -> io::Res
     let request = request.with_group_ids(vec![GroupId(text(group))]);
     let answer = connection.call(CONSUMER_GROUP_DESCRIBE, &request).await?;
     let described = &answer.groups[0];
+    if ErrorCode(described.error_code) == ErrorCode::GROUP_ID_NOT_FOUND {
+        return Ok(Group {
+            state: "Dead".to_owned(),
+            members: Vec::new(),
+        });
+    }
     accepted(described.error_code)?;
     let members = described.members.iter().map(|member| {
         let topics = member.assignment.topic_partitions.iter();

@@ -1,5 +1,5 @@
 //! Writes and reads records byte for byte, for assertions: header keys that are not UTF-8, null
-//! values and duplicates included. Of transactions, only what is committed is read.
+//! values and duplicates included.
 
 use std::io;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::record_batch::{self, Aborted};
 
 const PRODUCE: i16 = 8;
 const FETCH: i16 = 11;
+const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 /// Between looks at a topic, whose partitions may be on several brokers: no single long poll
 /// covers them.
@@ -108,9 +109,17 @@ impl Cluster {
         }
     }
 
-    /// Everything in a topic, by partition and offset.
+    /// Everything in a topic, by partition and offset; of transactions, what is committed.
     pub(crate) async fn read(&self, topic: &str) -> Vec<Record> {
-        patiently(topic, async || try_read(self, topic).await).await
+        patiently(topic, async || try_read(self, topic, READ_COMMITTED).await).await
+    }
+
+    /// Everything in a topic, whatever became of its transactions.
+    pub(crate) async fn read_uncommitted(&self, topic: &str) -> Vec<Record> {
+        patiently(topic, async || {
+            try_read(self, topic, READ_UNCOMMITTED).await
+        })
+        .await
     }
 
     /// Everything in a topic once it has `count` records.
@@ -126,7 +135,7 @@ impl Cluster {
         enough: impl Fn(&[Record]) -> bool,
     ) -> Vec<Record> {
         patiently(topic, async || {
-            let records = try_read(self, topic).await?;
+            let records = try_read(self, topic, READ_COMMITTED).await?;
             if enough(&records) {
                 return Ok(records);
             }
@@ -174,13 +183,14 @@ async fn try_produce(
     accepted(answer.responses[0].partition_responses[0].error_code)
 }
 
-async fn try_read(cluster: &Cluster, topic: &str) -> io::Result<Vec<Record>> {
+async fn try_read(cluster: &Cluster, topic: &str, isolation: i8) -> io::Result<Vec<Record>> {
     let mut records = Vec::new();
     for (partition, address) in leaders(cluster, topic).await? {
         let mut broker = Connection::open(&address).await?;
         let mut next = 0;
         loop {
-            let (mut page, after, end) = fetch(&mut broker, topic, partition, next).await?;
+            let (mut page, after, end) =
+                fetch(&mut broker, topic, partition, next, isolation).await?;
             records.append(&mut page);
             next = after;
             if next >= end {
@@ -204,7 +214,8 @@ impl Cluster {
             let leaders = leaders(self, topic).await?;
             let (partition, address) = leaders.first().ok_or(io::ErrorKind::NotFound)?;
             let mut broker = Connection::open(address).await?;
-            let (bytes, ..) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
+            let (bytes, ..) =
+                fetch_bytes(&mut broker, topic, *partition, 0, READ_COMMITTED).await?;
             Ok(record_batch::codecs(bytes))
         })
         .await
@@ -216,7 +227,8 @@ impl Cluster {
             let leaders = leaders(self, topic).await?;
             let (partition, address) = leaders.first().ok_or(io::ErrorKind::NotFound)?;
             let mut broker = Connection::open(address).await?;
-            let (bytes, ..) = fetch_bytes(&mut broker, topic, *partition, 0).await?;
+            let (bytes, ..) =
+                fetch_bytes(&mut broker, topic, *partition, 0, READ_COMMITTED).await?;
             let (codec, bytes) = record_batch::first(&bytes).ok_or(io::ErrorKind::NotFound)?;
             Ok(FirstBatch { codec, bytes })
         })
@@ -230,20 +242,22 @@ async fn fetch(
     topic: &str,
     partition: i32,
     offset: i64,
+    isolation: i8,
 ) -> io::Result<(Vec<Record>, i64, i64)> {
-    let (bytes, end, aborted) = fetch_bytes(broker, topic, partition, offset).await?;
+    let (bytes, end, aborted) = fetch_bytes(broker, topic, partition, offset, isolation).await?;
     let (mut records, next) = record_batch::decode(bytes, partition, aborted);
     records.retain(|record| record.offset >= offset);
     // Where compaction left nothing to return, the end is all there is.
     Ok((records, next.unwrap_or(end), end))
 }
 
-/// One fetch: its bytes, the end of what is committed of the partition, and what was aborted.
+/// One fetch: its bytes, the end of what may be read of the partition, and what was aborted.
 async fn fetch_bytes(
     broker: &mut Connection,
     topic: &str,
     partition: i32,
     offset: i64,
+    isolation: i8,
 ) -> io::Result<(Bytes, i64, Aborted)> {
     let wanted = FetchPartition::default()
         .with_partition(partition)
@@ -254,7 +268,7 @@ async fn fetch_bytes(
         .with_partitions(vec![wanted]);
     let request = FetchRequest::default()
         .with_max_bytes(1 << 20)
-        .with_isolation_level(READ_COMMITTED)
+        .with_isolation_level(isolation)
         .with_topics(vec![wanted]);
     let answer = broker.call(FETCH, &request).await?;
     accepted(answer.error_code)?;
@@ -263,7 +277,11 @@ async fn fetch_bytes(
     let bytes = answer.records.clone().unwrap_or_default();
     let aborted = answer.aborted_transactions.iter().flatten();
     let aborted = aborted.map(|it| (it.producer_id.0, it.first_offset));
-    Ok((bytes, answer.last_stable_offset, aborted.collect()))
+    let end = match isolation {
+        READ_COMMITTED => answer.last_stable_offset,
+        _ => answer.high_watermark,
+    };
+    Ok((bytes, end, aborted.collect()))
 }
 
 /// Each partition with its leader's address.
