@@ -8,7 +8,7 @@ mod groups;
 mod isolation;
 mod migrating;
 mod offsets;
-mod producing;
+pub(crate) mod producing;
 mod topics;
 mod transactional;
 mod transactions;

@@ -21,6 +21,7 @@ mod faults;
 mod fetching;
 mod groups;
 mod isolation;
+mod older;
 mod peers;
 mod scenarios;
 mod security;
@@ -68,5 +69,6 @@ fn main() -> ExitCode {
         security::renewal::TESTS,
         security::rights::TESTS,
         codecs::TESTS,
+        older::TESTS,
     ])
 }

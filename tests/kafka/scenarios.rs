@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_service_drains_what_was_there_before_it_started(Cluster),
 ];
 
-async fn what_is_published_arrives_field_for_field() {
+pub(crate) async fn what_is_published_arrives_field_for_field() {
     let stage = Stage::new().await.without_drain();
     let event = json!({
         "paymentId": 7, "nested": {"mail": "not this one"},
@@ -55,7 +55,7 @@ async fn what_is_published_arrives_field_for_field() {
     assert_eq!(stage.dead_letters(0).await, []);
 }
 
-async fn the_topics_are_created_where_they_are_missing() {
+pub(crate) async fn the_topics_are_created_where_they_are_missing() {
     let stage = Stage::without_topics().await;
     stage
         .run_until(async |_| {
@@ -71,7 +71,7 @@ async fn the_topics_are_created_where_they_are_missing() {
     }
 }
 
-async fn a_busy_telegram_makes_a_dead_letter_that_the_next_drain_sends() {
+pub(crate) async fn a_busy_telegram_makes_a_dead_letter_that_the_next_drain_sends() {
     let stage = Stage::new().await.set("NOTIFIER_DRAIN_INTERVAL", "300ms");
     stage.busy(|call| !is_retry(call));
     let source = record(1).at(2).header("trace", "1").header("trace", "2");

@@ -67,11 +67,11 @@ async fn all_of_it_works_on(
     told
 }
 
-async fn tls() {
+pub(crate) async fn tls() {
     all_of_it_works(|cluster, telegram| at(cluster, telegram, "tls").over_tls("SSL")).await;
 }
 
-async fn mutual_tls() {
+pub(crate) async fn mutual_tls() {
     all_of_it_works(|cluster, telegram| {
         let setup = at(cluster, telegram, "mtls").over_tls("SSL");
         setup.with_certificate()
@@ -112,15 +112,15 @@ async fn mechanism(shows_secret: bool, secured: impl Fn(Setup) -> Setup) {
     assert!(!told.contains("unencrypted"), "{told}");
 }
 
-async fn plain() {
+pub(crate) async fn plain() {
     mechanism(true, |setup| setup.logged_in("PLAIN", "alice")).await;
 }
 
-async fn scram_sha_256() {
+pub(crate) async fn scram_sha_256() {
     mechanism(false, |setup| setup.logged_in("SCRAM-SHA-256", "bob")).await;
 }
 
-async fn scram_sha_512() {
+pub(crate) async fn scram_sha_512() {
     mechanism(false, |setup| setup.logged_in("SCRAM-SHA-512", "alice")).await;
 }
 
@@ -133,7 +133,7 @@ fn unsecured_token(user: &str) -> String {
     format!("{header}.{claims}.")
 }
 
-async fn oauthbearer() {
+pub(crate) async fn oauthbearer() {
     let token = unsecured_token("alice");
     mechanism(true, |setup| {
         let command = format!("printf %s '{token}'");

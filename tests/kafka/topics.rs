@@ -41,7 +41,7 @@ async fn added_partitions_are_consumed() {
     assert!(notifier.shut_down().await.success());
 }
 
-async fn a_topic_made_again_is_consumed_from_its_beginning() {
+pub(crate) async fn a_topic_made_again_is_consumed_from_its_beginning() {
     make_again("classic", async |_, again| again.await).await;
 }
 

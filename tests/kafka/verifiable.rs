@@ -2,7 +2,7 @@
 //! hold to what every group must.
 
 mod audit;
-mod relay;
+pub(crate) mod relay;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -89,7 +89,7 @@ async fn our_producer_tells_what_javas_does() {
     assert_eq!(shapes(&own), shapes(&java));
 }
 
-async fn our_producer_tells_in_order_at_full_speed() {
+pub(crate) async fn our_producer_tells_in_order_at_full_speed() {
     let cluster = Cluster::shared().await;
     let topic = cluster.unique("fast");
     cluster.create_topic(&topic, 3, &[]).await;
@@ -103,7 +103,7 @@ async fn our_producer_tells_in_order_at_full_speed() {
     );
 }
 
-async fn our_consumer_tells_what_javas_does() {
+pub(crate) async fn our_consumer_tells_what_javas_does() {
     let cluster = Cluster::shared().await;
     let topic = cluster.unique("told");
     cluster.create_topic(&topic, 1, &[]).await;

@@ -22,6 +22,9 @@ HOME = os.path.abspath(
     os.environ.get("KAFKA_TEST_HOME") or os.path.expanduser("~/.cache/kafka-test"))
 CONFLUENT_KAFKA = "2.16.1"
 
+# The broker that was asked for, where it is not the one of pom.xml.
+broker_version = None
+
 PR_SET_PDEATHSIG = 1
 # Loaded here, as little should be done between fork and exec.
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -85,6 +88,8 @@ def java():
 
 
 def version_of(kind):
+    if kind == "broker" and broker_version:
+        return broker_version
     name = {"broker": "kafka.version", "tools": "kafka.tools.version"}[kind]
     return ElementTree.parse(POM).getroot().find("{*}properties/{*}" + name).text.strip()
 
@@ -122,6 +127,7 @@ def fetch():
             partial = target + ".partial"
             shutil.rmtree(partial, ignore_errors=True)
             run([maven(), "-q", "-B", "-C", "-f", POM, "-P" + kind,
+                 f"-Dkafka.version={version_of('broker')}",
                  "dependency:copy-dependencies", "-DincludeScope=runtime",
                  "-DoutputDirectory=" + partial],
                 f"downloading Kafka {version_of(kind)} ({kind}) with Maven")

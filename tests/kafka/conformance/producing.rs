@@ -233,7 +233,7 @@ pub(super) async fn each_record_is_looked_at() {
     table.end();
 }
 
-pub(super) async fn sequences_are_checked() {
+pub(crate) async fn sequences_are_checked() {
     let cluster = Cluster::shared().await;
     let mut table = Table::default();
     let mut node = Node::of(cluster).await;

@@ -5,53 +5,29 @@ use super::at;
 use super::refusals::refused;
 use crate::support::cluster::Cluster;
 use crate::support::coordinator::{Operation, Resource};
-use crate::support::notifier::Setup;
 use crate::support::payments::payment;
 use crate::support::runner::{Test, tests};
 use crate::support::telegram::{Answer, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
-    a_source_that_may_not_be_read(Kafka),
     a_topic_that_may_not_be_written(Kafka),
-    a_group_that_may_not_be_used(Kafka),
     topics_that_may_not_be_made(Kafka),
     transactions_that_may_not_be_made(Kafka),
     a_certificates_owner_is_a_user(Kafka),
 ];
 
 const NO_TOPIC: &str = "TOPIC_AUTHORIZATION_FAILED (29)";
-const NO_GROUP: &str = "GROUP_AUTHORIZATION_FAILED (30)";
-
-/// Alice's setup, with its three topics.
-async fn alice(cluster: &Cluster, telegram: &Telegram) -> Setup {
-    let setup = at(cluster, telegram, "sasltls").over_tls("SASL_SSL");
-    for topic in setup.topics() {
-        cluster.create_topic(topic, 3, &[]).await;
-    }
-    setup.logged_in("SCRAM-SHA-512", "alice")
-}
-
-/// To be seen and not to be read: it is the fetch that is refused.
-async fn a_source_that_may_not_be_read() {
-    let cluster = Cluster::shared().await;
-    let telegram = Telegram::start().await;
-    let setup = alice(cluster, &telegram).await;
-    let source = Resource::Topic(&setup.source);
-    cluster.allow("alice", Operation::Describe, source).await;
-    let told = refused(&setup).await;
-    assert!(
-        told.contains(&format!("fetching {}", setup.source)),
-        "{told}"
-    );
-    assert!(told.contains(NO_TOPIC), "{told}");
-}
 
 /// Forwarding waits for someone to grant the right, and loses nothing meanwhile.
 async fn a_topic_that_may_not_be_written() {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
     telegram.answer(|_| true, Answer::error(400, "Bad Request"));
-    let setup = alice(cluster, &telegram).await;
+    let setup = at(cluster, &telegram, "sasltls").over_tls("SASL_SSL");
+    let setup = setup.logged_in("SCRAM-SHA-512", "alice");
+    for topic in setup.topics() {
+        cluster.create_topic(topic, 3, &[]).await;
+    }
     let permanent = Resource::Topic(&setup.permanent);
     cluster.allow("alice", Operation::Read, permanent).await;
     let mut notifier = setup.run();
@@ -78,27 +54,6 @@ async fn a_topic_that_may_not_be_written() {
         told.contains(&setup.source) && told.contains(NO_TOPIC),
         "{told}"
     );
-}
-
-async fn a_group_that_may_not_be_used() {
-    let cluster = Cluster::shared().await;
-    let telegram = Telegram::start().await;
-    let setup = alice(cluster, &telegram).await;
-    // Its coordinator is told, and joining is refused.
-    let group = Resource::Group(&setup.group);
-    cluster.allow("alice", Operation::Describe, group).await;
-    let told = refused(&setup).await;
-    assert!(told.contains(&format!("group `{}`", setup.group)), "{told}");
-    assert!(told.contains(NO_GROUP), "{told}");
-    // Not even that.
-    let name = setup.drain_group();
-    let group = Resource::Group(&name);
-    cluster.allow("bob", Operation::All, group).await;
-    let drained = setup.call(&["drain"], "").await;
-    assert_eq!(drained.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&drained.stderr);
-    assert!(told.contains(&format!("group `{name}`")), "{told}");
-    assert!(told.contains(NO_GROUP), "{told}");
 }
 
 /// The right to make topics is one to the cluster or to a topic of that name. Rules for the

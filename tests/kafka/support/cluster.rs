@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use apache::Apache;
-pub(crate) use apache::{SCRIPT, ask_script, missing, tool};
+use apache::{Apache, OLDER_VERSION};
+pub(crate) use apache::{SCRIPT, ask_script, missing, older_missing, tool};
 use memory::Memory;
 
 /// For tests that start three nodes, which fill a small machine.
 pub(crate) static ONE_CLUSTER_AT_A_TIME: Turns = Turns(Mutex::const_new(()));
 
 static SHARED_KAFKA: OnceLock<Cluster> = OnceLock::new();
+static SHARED_OLDER_KAFKA: OnceLock<Cluster> = OnceLock::new();
 static SHARED_MEMORY: OnceLock<Cluster> = OnceLock::new();
 
 tokio::task_local! {
@@ -29,6 +30,8 @@ tokio::task_local! {
 pub(crate) enum Flavour {
     /// Apache Kafka: the truth.
     Kafka,
+    /// Apache Kafka as many still run it.
+    OlderKafka,
     /// `payment_notifier::broker`.
     Memory,
 }
@@ -40,7 +43,7 @@ impl Turns {
     /// Waits for a turn; those in memory have theirs at once.
     pub(crate) async fn lock(&self) -> Option<MutexGuard<'_, ()>> {
         match FLAVOUR.get() {
-            Flavour::Kafka => Some(self.0.lock().await),
+            Flavour::Kafka | Flavour::OlderKafka => Some(self.0.lock().await),
             Flavour::Memory => None,
         }
     }
@@ -62,12 +65,14 @@ pub(super) async fn with<T>(flavour: Flavour, test: impl Future<Output = T>) -> 
     FLAVOUR.scope(flavour, test).await
 }
 
-/// Ends the shared cluster, if there is one, and waits until it is gone.
+/// Ends the shared clusters, where there are any, and waits until they are gone.
 pub(crate) fn take_down_shared() {
-    if let Some(cluster) = SHARED_KAFKA.get()
-        && let Kind::Apache(apache) = &cluster.kind
-    {
-        apache.down();
+    for shared in [&SHARED_KAFKA, &SHARED_OLDER_KAFKA] {
+        if let Some(cluster) = shared.get()
+            && let Kind::Apache(apache) = &cluster.kind
+        {
+            apache.down();
+        }
     }
 }
 
@@ -77,6 +82,7 @@ impl Cluster {
         let flavour = FLAVOUR.get();
         let shared = match flavour {
             Flavour::Kafka => &SHARED_KAFKA,
+            Flavour::OlderKafka => &SHARED_OLDER_KAFKA,
             Flavour::Memory => &SHARED_MEMORY,
         };
         blocking(move || shared.get_or_init(|| Self::launch(flavour, 1, &[]))).await
@@ -94,8 +100,9 @@ impl Cluster {
 
     fn launch(flavour: Flavour, nodes: usize, settings: &[(String, String)]) -> Self {
         match flavour {
-            Flavour::Kafka => {
-                let apache = Apache::launch(nodes, settings);
+            Flavour::Kafka | Flavour::OlderKafka => {
+                let version = (flavour == Flavour::OlderKafka).then_some(OLDER_VERSION);
+                let apache = Apache::launch(version, nodes, settings);
                 Self {
                     bootstrap: apache.bootstrap_of("plaintext").to_owned(),
                     kind: Kind::Apache(apache),

@@ -178,5 +178,5 @@ pub(crate) fn kcat_missing() -> Option<String> {
 
 /// Why there is no `confluent-kafka`, if it can't be installed.
 pub(crate) fn confluent_kafka_missing() -> Option<String> {
-    ask_script("librdkafka", "confluent-kafka needs Python 3")
+    ask_script(&["librdkafka"], "confluent-kafka needs Python 3")
 }

@@ -36,6 +36,8 @@ pub(crate) enum On {
     Cluster,
     /// On Apache Kafka alone, as the other one can't do what it is about.
     Kafka,
+    /// On an older Apache Kafka alone; the same test runs on the others elsewhere.
+    OlderKafka,
     /// On the broker in memory alone.
     Memory,
 }
@@ -45,6 +47,8 @@ pub(crate) enum On {
 pub(crate) enum Need {
     /// Java, Maven, Python: for Apache Kafka, its tools and its clients.
     Java,
+    /// The older Apache Kafka, beside what is needed for the newest.
+    OlderKafka,
     /// The `kcat` command.
     Kcat,
     /// `confluent-kafka` for Python.
@@ -80,7 +84,7 @@ pub(crate) fn run(suites: &[&[Test]]) -> ExitCode {
     let on_nothing = tests()
         .filter(|test| test.on == On::Nothing)
         .map(|test| (test, None));
-    let on_both = [Flavour::Memory, Flavour::Kafka]
+    let on_both = [Flavour::Memory, Flavour::Kafka, Flavour::OlderKafka]
         .into_iter()
         .flat_map(|flavour| {
             let its_tests = tests().filter(move |test| test.on.has(flavour));
@@ -91,6 +95,8 @@ pub(crate) fn run(suites: &[&[Test]]) -> ExitCode {
         let name = match flavour {
             None => name.to_owned(),
             Some(Flavour::Kafka) => format!("kafka::{name}"),
+            // Its module says so.
+            Some(Flavour::OlderKafka) => name.to_owned(),
             Some(Flavour::Memory) => format!("memory::{name}"),
         };
         Trial::ignorable_test(name, move || run_one(test, flavour))
@@ -105,7 +111,11 @@ pub(crate) fn run(suites: &[&[Test]]) -> ExitCode {
 }
 
 fn run_one(test: Test, flavour: Option<Flavour>) -> Result<Completion, Failed> {
-    let its_cluster = (flavour == Some(Flavour::Kafka)).then_some(Need::Java);
+    let its_cluster: &[Need] = match flavour {
+        Some(Flavour::Kafka) => &[Need::Java],
+        Some(Flavour::OlderKafka) => &[Need::Java, Need::OlderKafka],
+        Some(Flavour::Memory) | None => &[],
+    };
     let mut needs = its_cluster.iter().chain(test.needs);
     if let Some(reason) = needs.find_map(|need| need.missing()) {
         return match std::env::var_os("REQUIRE_KAFKA") {
@@ -120,8 +130,8 @@ fn run_one(test: Test, flavour: Option<Flavour>) -> Result<Completion, Failed> {
         .build()?;
     let outcome = runtime.block_on(async {
         let _turn = match flavour {
-            Some(Flavour::Kafka) => ON_KAFKA_AT_A_TIME.acquire().await.ok(),
-            _ => None,
+            Some(Flavour::Kafka | Flavour::OlderKafka) => ON_KAFKA_AT_A_TIME.acquire().await.ok(),
+            Some(Flavour::Memory) | None => None,
         };
         let limited = tokio::time::timeout(test.within, (test.body)());
         match flavour {
@@ -141,8 +151,9 @@ impl On {
     fn has(self, flavour: Flavour) -> bool {
         match self {
             Self::Nothing => false,
-            Self::Cluster => true,
+            Self::Cluster => flavour != Flavour::OlderKafka,
             Self::Kafka => flavour == Flavour::Kafka,
+            Self::OlderKafka => flavour == Flavour::OlderKafka,
             Self::Memory => flavour == Flavour::Memory,
         }
     }
@@ -152,11 +163,13 @@ impl Need {
     /// Why this machine lacks it, if it does. Looked up once.
     fn missing(self) -> Option<&'static str> {
         static JAVA: OnceLock<Option<String>> = OnceLock::new();
+        static OLDER_KAFKA: OnceLock<Option<String>> = OnceLock::new();
         static KCAT: OnceLock<Option<String>> = OnceLock::new();
         static CONFLUENT_KAFKA: OnceLock<Option<String>> = OnceLock::new();
         static OPENSSL: OnceLock<Option<String>> = OnceLock::new();
         match self {
             Self::Java => JAVA.get_or_init(cluster::missing),
+            Self::OlderKafka => OLDER_KAFKA.get_or_init(cluster::older_missing),
             Self::Kcat => KCAT.get_or_init(peers::kcat_missing),
             Self::ConfluentKafka => CONFLUENT_KAFKA.get_or_init(peers::confluent_kafka_missing),
             Self::OpenSsl => OPENSSL.get_or_init(openssl::missing),

@@ -34,11 +34,11 @@ const COOPERATIVE: Strategy = Classic(
 );
 const UNIFORM: Strategy = Consumer("uniform");
 
-pub(super) async fn our_range_members_come_and_go() {
+pub(crate) async fn our_range_members_come_and_go() {
     members_come_and_go(RANGE, [Ours, Ours, Ours, Ours]).await;
 }
 
-pub(super) async fn our_cooperative_members_come_and_go() {
+pub(crate) async fn our_cooperative_members_come_and_go() {
     members_come_and_go(COOPERATIVE, [Ours, Ours, Ours, Ours]).await;
 }
 

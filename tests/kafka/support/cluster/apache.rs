@@ -16,6 +16,9 @@ use super::blocking;
 /// The script, run as `python3 SCRIPT` so that its mode doesn't matter.
 pub(crate) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka/cluster/kafka");
 
+/// Another version than the newest; `.ci/run` fetches it too.
+pub(super) const OLDER_VERSION: &str = "3.9.2";
+
 /// A running cluster.
 pub(super) struct Apache {
     facts: Value,
@@ -30,13 +33,19 @@ struct Supervisor {
 }
 
 impl Apache {
-    pub(super) fn launch(nodes: usize, settings: &[(String, String)]) -> Self {
+    /// Starts a cluster, of the version of `pom.xml` where no other is named.
+    pub(super) fn launch(
+        version: Option<&str>,
+        nodes: usize,
+        settings: &[(String, String)],
+    ) -> Self {
         let settings = settings
             .iter()
             .map(|(key, value)| format!("--set={key}={value}"));
         let mut child = Command::new("python3")
             .arg(SCRIPT)
             .args(["up", "--nodes", &nodes.to_string()])
+            .args(version.map(|version| format!("--version={version}")))
             .args(settings)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -90,12 +99,19 @@ pub(crate) fn tool(name: &str) -> tokio::process::Command {
 
 /// Why Kafka can't run on this machine, if it can't. Downloads it, outside any test's time limit.
 pub(crate) fn missing() -> Option<String> {
-    ask_script("fetch", "Apache Kafka and its tools need Python 3")
+    ask_script(&["fetch"], "Apache Kafka and its tools need Python 3")
+}
+
+/// The same of the older version.
+pub(crate) fn older_missing() -> Option<String> {
+    let fetch = ["fetch", "--version", OLDER_VERSION];
+    ask_script(&fetch, "Apache Kafka and its tools need Python 3")
 }
 
 /// Lets the script prepare something; the reason why it can't begins with a line for a person.
-pub(crate) fn ask_script(command: &str, without_python: &str) -> Option<String> {
-    let asked = Command::new("python3").args([SCRIPT, command]).output();
+pub(crate) fn ask_script(command: &[&str], without_python: &str) -> Option<String> {
+    let mut asked = Command::new("python3");
+    let asked = asked.arg(SCRIPT).args(command).output();
     let Ok(output) = asked else {
         return Some(format!("{without_python}, and there is no python3 on PATH"));
     };
