@@ -20,7 +20,7 @@
 //! | [`cluster`] | P, S | metadata snapshot, coordinators, the broker pool; [`Client`] and [`Admin`] |
 //! | [`net`] | P, S | request pipeline; one task owns one socket |
 //! | [`tls`] | S | whom to trust, who we are: for brokers and for HTTP |
-//! | [`secret`] | P | texts that can't be printed |
+//! | [`secret`] | P, S `source` | texts that can't be printed, and the files that have them |
 //! | [`wire`] | P | frames, record batches, compression, the error table, API versions |
 //!
 //! [`broker`] is the other side of the protocol and shares little with the client, which it is

@@ -1,6 +1,11 @@
-//! Texts that can't be printed: tokens and passwords.
+//! Texts that can't be printed: tokens and passwords, and the files that have them.
+
+mod source;
 
 use std::fmt;
+
+pub use source::SecretSource;
+pub(crate) use source::{MAX_SECRET_BYTES, line};
 
 const HIDDEN: &str = "***";
 

@@ -31,8 +31,8 @@ pub fn sasl(data: &[u8]) {
     match how % 5 {
         0 => scram(Hash::Sha256, &messages),
         1 => scram(Hash::Sha512, &messages),
-        2 => conversation(Sasl::Plain(login()), *how, &messages),
-        3 => conversation(Sasl::Scram(Hash::Sha256, login()), *how, &messages),
+        2 => conversation(Sasl::Plain(login().into()), *how, &messages),
+        3 => conversation(Sasl::Scram(Hash::Sha256, login().into()), *how, &messages),
         _ => conversation(Sasl::OauthBearer(Tokens::new(Fixed)), *how, &messages),
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Extensions, MAX_TOKEN_BYTES, refused, token};
 use crate::net::sasl::{Token, TokenSource};
-use crate::secret::Secret;
+use crate::secret::SecretSource;
 use crate::tls::{TlsConfig, check_cpu};
 use crate::{Error, ErrorKind};
 
@@ -27,7 +27,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 pub struct ClientCredentials {
     endpoint: Url,
     client_id: String,
-    client_secret: Secret,
+    client_secret: SecretSource,
     scope: Option<String>,
     extensions: Extensions,
     http: Client,
@@ -63,7 +63,7 @@ impl ClientCredentials {
     pub fn new(
         endpoint: &str,
         client_id: String,
-        client_secret: Secret,
+        client_secret: impl Into<SecretSource>,
         scope: Option<String>,
         extensions: Extensions,
     ) -> Result<Self, Error> {
@@ -87,7 +87,7 @@ impl ClientCredentials {
         Ok(Self {
             endpoint,
             client_id,
-            client_secret,
+            client_secret: client_secret.into(),
             scope,
             extensions,
             http,
@@ -96,11 +96,12 @@ impl ClientCredentials {
     }
 
     async fn ask(&self) -> Result<Kept, Error> {
+        let secret = self.client_secret.read().await?;
         let asked = Instant::now();
         let request = self
             .http
             .post(self.endpoint.clone())
-            .basic_auth(&self.client_id, Some(self.client_secret.expose()))
+            .basic_auth(&self.client_id, Some(secret.expose()))
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(self.form());

@@ -12,6 +12,7 @@ use super::java;
 use super::problem::{Origin, Problem, unknown};
 use super::table::{Key, PREFIX};
 use super::tables;
+use crate::secret::line;
 
 /// The key of a Java client's file, which lies below all else.
 const PROPERTIES_FILE: &str = "kafka.properties_file";
@@ -19,10 +20,18 @@ const PROPERTIES_FILE: &str = "kafka.properties_file";
 /// What a configuration is made of, as it was found.
 pub struct Sources {
     pub(super) file: Option<(Arc<str>, Result<String, String>)>,
-    /// What systemd hands over, by the path of the key that it is named after.
-    pub(super) credentials: Vec<(String, Result<String, String>)>,
+    /// What systemd hands over: files, each named as the path of a key.
+    pub(super) credentials: Vec<Credential>,
     pub(super) environment: Vec<(OsString, OsString)>,
     pub(super) flags: Vec<Flag>,
+}
+
+/// A credential of systemd.
+pub(super) struct Credential {
+    /// The path of the key that it is named after.
+    key: String,
+    file: PathBuf,
+    text: Result<String, String>,
 }
 
 /// A key that was set on the command line.
@@ -73,14 +82,14 @@ impl Sources {
     }
 }
 
-fn credentials(directory: &Path) -> Vec<(String, Result<String, String>)> {
+fn credentials(directory: &Path) -> Vec<Credential> {
     tables::keys()
         .map(Key::path)
-        .filter_map(|path| {
-            let file = directory.join(&path);
-            let read = |_| std::fs::read_to_string(&file).map_err(|error| error.to_string());
-            let there = file.exists().then_some(());
-            there.map(read).map(|text| (path, text))
+        .filter_map(|key| {
+            let file = directory.join(&key);
+            let read = || std::fs::read_to_string(&file).map_err(|error| error.to_string());
+            let text = file.exists().then(read)?;
+            Some(Credential { key, file, text })
         })
         .collect()
 }
@@ -120,8 +129,8 @@ impl Layers {
             }
             None => {}
         }
-        for (path, text) in &sources.credentials {
-            layers.credential(path, text.as_deref());
+        for credential in &sources.credentials {
+            layers.credential(credential);
         }
         let mut environment: Vec<_> = sources.environment.iter().collect();
         environment.sort();
@@ -142,10 +151,10 @@ impl Layers {
         }
     }
 
-    fn credential(&mut self, path: &str, text: Result<&str, &String>) {
-        let origin = Origin::Credential(path.to_owned());
-        match text {
-            Ok(text) => self.give(path.to_owned(), text.trim_end_matches(['\r', '\n']), origin),
+    fn credential(&mut self, credential: &Credential) {
+        let origin = Origin::Credential(credential.file.clone());
+        match &credential.text {
+            Ok(text) => self.give(credential.key.clone(), line(text), origin),
             Err(error) => self.problem(origin, format!("can't be read: {error}")),
         }
     }

@@ -1,6 +1,8 @@
 //! What is wrong with a configuration, and where.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reserved::{self, Reason};
@@ -17,8 +19,8 @@ pub(super) enum Origin {
         /// The line, from 1; 0 for the file as a whole.
         line: usize,
     },
-    /// A systemd credential, by its name.
-    Credential(String),
+    /// A systemd credential, whose file is named as the key.
+    Credential(PathBuf),
     /// An environment variable.
     Variable(String),
     /// A flag of the command line.
@@ -32,12 +34,16 @@ impl fmt::Display for Origin {
         match self {
             Self::File { path, line: 0 } => write!(f, "file {path}"),
             Self::File { path, line } => write!(f, "file {path}:{line}"),
-            Self::Credential(name) => write!(f, "credential {name}"),
+            Self::Credential(path) => write!(f, "credential {}", name(path)),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => write!(f, "flag {name}"),
             Self::Default => f.write_str("default"),
         }
     }
+}
+
+fn name(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// One problem.
@@ -60,7 +66,7 @@ impl Problem {
             (Origin::File { path, line }, Some(key)) => format!("{path}:{line}: {key}"),
             (Origin::Flag("--set"), Some(key)) => format!("--set {key}"),
             (Origin::Flag(name), _) => (*name).to_owned(),
-            (Origin::Credential(name), _) => format!("credential {name}"),
+            (Origin::Credential(path), _) => format!("credential {}", name(path)),
             (Origin::Variable(name), _) => name.clone(),
             (Origin::Default, key) => key.unwrap_or("configuration").to_owned(),
         }

@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::problem::Origin;
 use super::reader::Reader;
-use crate::secret::Secret;
-
-/// A secret's file is one line: more is the wrong file.
-const MAX_SECRET_BYTES: u64 = 16 * 1024;
+use crate::secret::{MAX_SECRET_BYTES, Secret, SecretSource, line};
 
 /// Two keys for one secret.
 pub(super) struct Places<'a> {
@@ -56,15 +53,33 @@ pub(super) fn find(places: &Places<'_>, reader: &mut Reader) -> Result<Option<Se
     })
 }
 
+/// As [`find`], for a secret that is read anew when it is needed again: one in a file, or a
+/// credential of systemd.
+pub(super) fn find_source(
+    places: &Places<'_>,
+    reader: &mut Reader,
+) -> Result<Option<SecretSource>, Refused> {
+    let Some(secret) = find(places, reader)? else {
+        return Ok(None);
+    };
+    let credential = match reader.origin(places.value.0) {
+        Origin::Credential(path) => Some(path),
+        _ => None,
+    };
+    let file = places.file.1.clone().or(credential);
+    Ok(Some(
+        file.map_or(SecretSource::Text(secret), SecretSource::File),
+    ))
+}
+
 fn in_file(path: &Path, of: &Places<'_>, warnings: &mut Vec<String>) -> Result<Secret, String> {
     let (shown, what) = (path.display(), of.what);
     let text = read(path, MAX_SECRET_BYTES)?;
     if text.trim().is_empty() {
         return Err(format!("{shown} is empty: put the {what} in it"));
     }
-    // Editors end a file with a line break.
-    let line = text.trim_end_matches(['\r', '\n']);
-    let secret = (of.check)(line).map_err(|message| format!("{shown}: what it holds {message}"))?;
+    let secret =
+        (of.check)(line(&text)).map_err(|message| format!("{shown}: what it holds {message}"))?;
     warn_if_open(path, what, warnings);
     Ok(secret)
 }

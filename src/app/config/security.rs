@@ -8,7 +8,7 @@ use super::kafka::{KafkaConfig, Mechanism};
 use super::reader::Reader;
 use super::secrets::{self, Places};
 use crate::net::Security;
-use crate::net::sasl::{Hash, Login, Sasl, TokenSource, Tokens};
+use crate::net::sasl::{Account, Hash, Sasl, TokenSource, Tokens};
 use crate::secret::Secret;
 use crate::tls::{Identity, Part, Pem, TlsConfig, check_cpu};
 use crate::tokens::{ClientCredentials, TokenCommand, TokenFile};
@@ -158,14 +158,14 @@ fn sasl(kafka: &KafkaConfig, reader: &mut Reader) -> Option<Sasl> {
     }
 }
 
-fn login(kafka: &KafkaConfig, reader: &mut Reader) -> Option<Login> {
+fn login(kafka: &KafkaConfig, reader: &mut Reader) -> Option<Account> {
     let password = Places {
         value: ("kafka.sasl.password", &kafka.sasl_password),
         file: ("kafka.sasl.password_file", &kafka.sasl_password_file),
         what: "password",
         check: formats::password,
     };
-    let password = secrets::find(&password, reader).ok();
+    let password = secrets::find_source(&password, reader).ok();
     if matches!(password, Some(None)) {
         missing::<()>("kafka.sasl.password", "it, or sasl.password_file", reader);
     }
@@ -173,7 +173,7 @@ fn login(kafka: &KafkaConfig, reader: &mut Reader) -> Option<Login> {
         return missing("kafka.sasl.username", "it", reader);
     };
     let password = password.flatten()?;
-    Some(Login { username, password })
+    Some(Account { username, password })
 }
 
 /// Notes that a key is missing.
@@ -226,7 +226,7 @@ fn service(
         what: "secret",
         check: formats::password,
     };
-    let secret = secrets::find(&secret, reader).ok()?;
+    let secret = secrets::find_source(&secret, reader).ok()?;
     let Some(id) = kafka.sasl_oauthbearer_client_id.clone() else {
         return missing("kafka.sasl.oauthbearer.client.id", "it", reader);
     };

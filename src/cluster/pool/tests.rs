@@ -260,7 +260,7 @@ async fn a_refused_login_is_not_repeated_at_the_next_address_nor_by_other_channe
         reconnect_backoff_max: Duration::from_secs(3600),
         security: Security {
             tls: None,
-            sasl: Some(Sasl::Plain(login)),
+            sasl: Some(Sasl::Plain(login.into())),
         },
         ..config(&[peer.address; 3])
     });

@@ -10,7 +10,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::time::Instant;
 
 use super::scram::{self, ClientFirst, Hash, ScramError};
-use super::{Login, Sasl, Token, shown};
+use super::{Account, Login, Sasl, Token, shown};
 use crate::net::Connection;
 use crate::secret::Secret;
 use crate::wire::ErrorCode;
@@ -35,12 +35,15 @@ pub(in crate::net) async fn log_in(
         session: None,
     };
     conversation.handshake().await?;
-    if let Sasl::Plain(login) | Sasl::Scram(_, login) = sasl {
-        conversation.secret = login.password.clone();
-    }
     match sasl {
-        Sasl::Plain(login) => conversation.plain(login).await?,
-        Sasl::Scram(hash, login) => conversation.scram(*hash, login).await?,
+        Sasl::Plain(account) => {
+            let login = conversation.login(account).await?;
+            conversation.plain(&login).await?;
+        }
+        Sasl::Scram(hash, account) => {
+            let login = conversation.login(account).await?;
+            conversation.scram(*hash, &login).await?;
+        }
         Sasl::OauthBearer(tokens) => {
             let token = tokio::time::timeout_at(deadline, tokens.0.token());
             let late = |_| conversation.error(ErrorKind::Timeout, "no access token in time");
@@ -79,6 +82,13 @@ impl Conversation<'_> {
         }
         code.ok()
             .map_err(|code| self.refused(Some(code), &code.to_string()))
+    }
+
+    async fn login(&mut self, account: &Account) -> Result<Login, Error> {
+        let login = account.login().await;
+        let login = login.map_err(|error| self.error(error.kind(), &error.to_string()))?;
+        self.secret = login.password.clone();
+        Ok(login)
     }
 
     async fn plain(&mut self, login: &Login) -> Result<(), Error> {

@@ -14,7 +14,8 @@ mod login;
 pub mod scram;
 mod token;
 
-use crate::secret::Secret;
+use crate::Error;
+use crate::secret::{Secret, SecretSource};
 
 pub(super) use login::log_in;
 pub use scram::Hash;
@@ -24,9 +25,9 @@ pub use token::{Token, TokenSource, Tokens};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sasl {
     /// PLAIN (RFC 4616): the password goes over the wire as it is.
-    Plain(Login),
+    Plain(Account),
     /// SCRAM-SHA-256 or -512 (RFC 5802, RFC 7677): both sides prove that they know the password.
-    Scram(Hash, Login),
+    Scram(Hash, Account),
     /// OAUTHBEARER (RFC 7628, KIP-255): an access token from elsewhere.
     OauthBearer(Tokens),
 }
@@ -49,6 +50,33 @@ fn shown(text: &str) -> String {
     let words = text.split(char::is_control).filter(|it| !it.is_empty());
     let line = words.collect::<Vec<_>>().join(" ");
     line.chars().take(MOST).collect()
+}
+
+/// A user, and where its password is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// `sasl.username`.
+    pub username: String,
+    /// `sasl.password`, or the file that has it: each login reads it anew.
+    pub password: SecretSource,
+}
+
+impl Account {
+    async fn login(&self) -> Result<Login, Error> {
+        Ok(Login {
+            username: self.username.clone(),
+            password: self.password.read().await?,
+        })
+    }
+}
+
+impl From<Login> for Account {
+    fn from(login: Login) -> Self {
+        Self {
+            username: login.username,
+            password: SecretSource::Text(login.password),
+        }
+    }
 }
 
 /// A user and its password.

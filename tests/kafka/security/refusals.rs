@@ -151,7 +151,7 @@ async fn a_wrong_password_is_tried_once() {
         bootstrap_servers: vec![address; 5],
         security: Security {
             tls: None,
-            sasl: Some(Sasl::Plain(login)),
+            sasl: Some(Sasl::Plain(login.into())),
         },
         ..ClientConfig::default()
     };

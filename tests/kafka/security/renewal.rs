@@ -9,6 +9,7 @@ use payment_notifier::net::sasl::{Hash, Login, Sasl};
 use payment_notifier::{Client, ClientConfig};
 
 use super::at;
+use super::refusals::refused;
 use crate::support::cluster::Cluster;
 use crate::support::runner::{Test, tests};
 use crate::support::stream::{delivered, payments};
@@ -19,6 +20,8 @@ pub(crate) const TESTS: &[Test] = tests![
     logins_are_renewed_on_the_same_connection(Cluster),
     a_service_outlives_many_sessions(Cluster),
     certificates_are_renewed_under_load(Cluster) within 240,
+    // The broker in memory has the users that it was started with.
+    a_changed_password_is_read_again(Kafka),
 ];
 
 /// KIP-368: the broker closes a connection on which anything but a renewal comes later.
@@ -29,8 +32,8 @@ async fn logins_are_renewed_on_the_same_connection() {
         password: "alice-secret".into(),
     };
     for sasl in [
-        Sasl::Plain(login.clone()),
-        Sasl::Scram(Hash::Sha256, login.clone()),
+        Sasl::Plain(login.clone().into()),
+        Sasl::Scram(Hash::Sha256, login.into()),
     ] {
         let config = ClientConfig {
             bootstrap_servers: vec![cluster.bootstrap_of("sasl")],
@@ -136,4 +139,49 @@ async fn certificates_are_renewed_under_load() {
     // What was being sent while its partition was lost may have come twice, and nothing else.
     let delivered = delivered(&telegram.sent());
     assert!(delivered.len() <= total + 9 + 3 * 3, "{}", delivered.len());
+}
+
+/// A password is changed while all runs: those who are logged in find the new one in its file, or
+/// in systemd's credential, when they have to log in again.
+async fn a_changed_password_is_read_again() {
+    let cluster = Cluster::start(1, &[("connections.max.reauth.ms", "1500")]).await;
+    let telegram = Telegram::start().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    // The name of the key, as systemd's credentials have it.
+    let file = directory.path().join("kafka.sasl.password");
+    let put = |password: &str| std::fs::write(&file, format!("{password}\n"));
+    put("alice-secret").expect("a directory to write to");
+    let alice = || {
+        at(&cluster, &telegram, "sasl")
+            .kafka("security.protocol", "SASL_PLAINTEXT")
+            .kafka("sasl.mechanism", "SCRAM-SHA-512")
+            .kafka("sasl.username", "alice")
+    };
+    let path = |path: &std::path::Path| path.display().to_string();
+    let setups = [
+        alice().kafka("sasl.password_file", path(&file)),
+        alice().set("CREDENTIALS_DIRECTORY", path(directory.path())),
+    ];
+    let mut running = Vec::new();
+    for setup in &setups {
+        running.push(setup.run());
+        cluster.wait_for_members(&setup.group, 1, 3).await;
+    }
+
+    let change = "SCRAM-SHA-512=[password=another-secret]";
+    let user = ["--entity-type", "users", "--entity-name", "alice"];
+    let alter = [&["--alter", "--add-config", change], &user[..]].concat();
+    cluster.tool("kafka-configs", &alter).await;
+    let told = refused(&alice().kafka("sasl.password", "alice-secret")).await;
+    assert!(told.contains("Authentication failed"), "{told}");
+    put("another-secret").expect("a directory to write to");
+    for (numbers, setup) in [0..9, 9..18].into_iter().zip(&setups) {
+        cluster.produce(&setup.source, &payments(numbers, 3)).await;
+    }
+    telegram.wait_for_payments(0..18).await;
+    for mut notifier in running {
+        assert!(notifier.shut_down().await.success());
+        let log = notifier.log().join("\n");
+        assert!(!log.contains("-secret"), "{log}");
+    }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::{Sources, needed};
 use crate::net::sasl::{Hash, Sasl};
+use crate::secret::SecretSource;
 
 fn file(text: &str) -> (tempfile::NamedTempFile, Sources) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -39,10 +40,8 @@ fn a_login_is_taken_from_its_jaas_line() {
     let Some(Sasl::Scram(Hash::Sha256, login)) = &security.sasl else {
         panic!("{security:?}");
     };
-    assert_eq!(
-        (&*login.username, login.password.expose()),
-        ("alice", "hunter2")
-    );
+    assert_eq!(login.username, "alice");
+    assert_eq!(login.password, SecretSource::from("hunter2"));
     assert!(!security.tls.as_ref().unwrap().check_name);
     assert_eq!(loaded.config.kafka.bootstrap_servers.len(), 2);
     assert_eq!(loaded.config.consumer.group_id, "payments");
@@ -74,10 +73,9 @@ fn what_is_set_elsewhere_goes_before_it() {
     let Some(Sasl::Scram(_, login)) = config.security.sasl else {
         panic!("a login");
     };
-    assert_eq!(
-        (&*login.username, login.password.expose()),
-        ("bob", "other")
-    );
+    assert_eq!(login.username, "bob");
+    let its_file = SecretSource::File(password.path().to_owned());
+    assert_eq!(login.password, its_file);
 }
 
 #[test]

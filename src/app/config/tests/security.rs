@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Sources, needed};
 use crate::net::sasl::{Hash, Sasl};
+use crate::secret::SecretSource;
 use crate::tls::Pem;
 
 fn fixture(name: &str) -> String {
@@ -95,8 +96,8 @@ fn what_tls_cannot_use_is_told_at_its_key() {
     assert!(both.contains("and so is kafka.ssl.ca.pem"), "{both}");
 }
 
-#[test]
-fn a_login_has_a_user_and_a_password() {
+#[tokio::test]
+async fn a_login_has_a_user_and_a_password() {
     let file = secret_file(" hunter2 \n");
     let security = sasl("scram-sha-512")
         .set("kafka.sasl.username", "alice")
@@ -106,11 +107,13 @@ fn a_login_has_a_user_and_a_password() {
     let Some(Sasl::Scram(Hash::Sha512, login)) = security.sasl else {
         panic!("{security:?}");
     };
+    assert_eq!(login.username, "alice");
     // The spaces are the password's, the line's end is the editor's.
-    assert_eq!(
-        (&*login.username, login.password.expose()),
-        ("alice", " hunter2 ")
-    );
+    let password = login.password.read().await.unwrap();
+    assert_eq!(password.expose(), " hunter2 ");
+    // It may change.
+    let its_file = SecretSource::File(file.path().to_owned());
+    assert_eq!(login.password, its_file);
     assert_eq!(
         sasl("PLAIN").problems(),
         [
@@ -211,6 +214,11 @@ fn credentials_of_systemd_are_found_by_the_name_of_the_key() {
         .set("kafka.sasl.mechanism", "PLAIN");
     let loaded = sources.load().unwrap();
     assert_eq!(loaded.config.bot.token.expose(), "1:from-systemd");
+    let Some(Sasl::Plain(login)) = &loaded.config.security.sasl else {
+        panic!("a login");
+    };
+    let its_file = directory.path().join("kafka.sasl.password");
+    assert_eq!(login.password, SecretSource::File(its_file));
     let shown = loaded.effective();
     assert!(shown.contains("credential kafka.sasl.password"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");

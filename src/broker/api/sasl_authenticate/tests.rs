@@ -50,9 +50,9 @@ fn message(text: &'static str) -> SaslAuthenticateRequest {
 async fn a_client_with_the_right_password_is_let_in() {
     let broker = broker().await;
     let every = [
-        Sasl::Plain,
-        |login| Sasl::Scram(Hash::Sha256, login),
-        |login| Sasl::Scram(Hash::Sha512, login),
+        |login: Login| Sasl::Plain(login.into()),
+        |login: Login| Sasl::Scram(Hash::Sha256, login.into()),
+        |login: Login| Sasl::Scram(Hash::Sha512, login.into()),
     ];
     for sasl in every {
         let connect = |password| {

@@ -101,14 +101,17 @@ fn refusal(opened: Result<Connection, Error>) -> String {
 
 #[tokio::test]
 async fn plain_sends_user_and_password() {
-    let (opened, heard) = connect(Sasl::Plain(login()), |_| ok([])).await;
+    let (opened, heard) = connect(Sasl::Plain(login().into()), |_| ok([])).await;
     assert!(opened.is_ok(), "{opened:?}");
     assert_eq!(*heard.lock().unwrap(), [b"\0alice\0hunter2"]);
 }
 
 #[tokio::test]
 async fn what_the_broker_says_of_a_refusal_is_told() {
-    let (opened, _) = connect(Sasl::Plain(login()), |_| no("wrong password of alice")).await;
+    let (opened, _) = connect(Sasl::Plain(login().into()), |_| {
+        no("wrong password of alice")
+    })
+    .await;
     let code = opened.as_ref().unwrap_err().code();
     assert_eq!(code, Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
     assert_eq!(
@@ -120,7 +123,7 @@ async fn what_the_broker_says_of_a_refusal_is_told() {
 #[tokio::test]
 async fn what_the_broker_says_is_shown_as_one_short_line_without_the_password() {
     let said = "no:\r\n\u{1b}[2Jhunter2 is not right; this is how it goes on and on; ".repeat(50);
-    let (opened, _) = connect(Sasl::Plain(login()), move |_| {
+    let (opened, _) = connect(Sasl::Plain(login().into()), move |_| {
         no("").with_error_message(Some(StrBytes::from_string(said.clone())))
     })
     .await;
@@ -138,14 +141,14 @@ async fn a_nul_cannot_be_a_part_of_a_login_by_plain() {
         username: "a\0b".to_owned(),
         ..login()
     };
-    let (opened, heard) = connect(Sasl::Plain(odd), |_| ok([])).await;
+    let (opened, heard) = connect(Sasl::Plain(odd.into()), |_| ok([])).await;
     assert_eq!(opened.unwrap_err().kind(), ErrorKind::Usage);
     assert!(heard.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn mechanisms_that_the_broker_takes_are_named_where_ours_is_not_among_them() {
-    let opened = open(Sasl::Plain(login()), |call| {
+    let opened = open(Sasl::Plain(login().into()), |call| {
         let taken = StrBytes::from_static_str("SCRAM-SHA-512");
         let answer = SaslHandshakeResponse::default()
             .with_error_code(ErrorCode::UNSUPPORTED_SASL_MECHANISM.0)
@@ -161,7 +164,7 @@ async fn mechanisms_that_the_broker_takes_are_named_where_ours_is_not_among_them
 
 #[tokio::test]
 async fn a_port_without_logins_is_told() {
-    let opened = open(Sasl::Plain(login()), |call| {
+    let opened = open(Sasl::Plain(login().into()), |call| {
         let code = ErrorCode::ILLEGAL_SASL_STATE.0;
         call.answer(&SaslHandshakeResponse::default().with_error_code(code))
     });
@@ -170,7 +173,7 @@ async fn a_port_without_logins_is_told() {
 
 #[tokio::test]
 async fn a_scram_server_that_cannot_prove_itself_is_not_talked_to_further() {
-    let (opened, heard) = connect(Sasl::Scram(Hash::Sha256, login()), |message| {
+    let (opened, heard) = connect(Sasl::Scram(Hash::Sha256, login().into()), |message| {
         let text = String::from_utf8_lossy(message).into_owned();
         match text.split_once("r=").filter(|_| text.starts_with("n,,")) {
             Some((_, nonce)) => ok(format!("r={nonce}x,s=AAAA,i=4096")),
@@ -184,7 +187,7 @@ async fn a_scram_server_that_cannot_prove_itself_is_not_talked_to_further() {
 
 #[tokio::test]
 async fn a_scram_challenge_that_asks_too_much_is_not_answered() {
-    let (opened, heard) = connect(Sasl::Scram(Hash::Sha512, login()), |message| {
+    let (opened, heard) = connect(Sasl::Scram(Hash::Sha512, login().into()), |message| {
         let text = String::from_utf8_lossy(message).into_owned();
         let (_, nonce) = text.split_once("r=").unwrap();
         ok(format!("r={nonce}x,s=AAAA,i=2000000000"))
@@ -233,7 +236,7 @@ async fn ask(connection: &Connection) -> Result<FindCoordinatorResponse, Error> 
 #[tokio::test(start_paused = true)]
 async fn a_login_is_renewed_before_it_ends_and_only_then() {
     let hour = |_: &[u8]| ok([]).with_session_lifetime_ms(3_600_000);
-    let (opened, heard) = connect(Sasl::Plain(login()), hour).await;
+    let (opened, heard) = connect(Sasl::Plain(login().into()), hour).await;
     let connection = opened.unwrap();
     let logins = || heard.lock().unwrap().len();
     for (minutes, expected) in [(0, 1), (50, 1), (8, 2), (50, 2), (8, 3)] {
@@ -248,7 +251,7 @@ async fn a_login_is_renewed_before_it_ends_and_only_then() {
 #[tokio::test(start_paused = true)]
 async fn a_session_of_a_moment_is_not_renewed_all_the_time() {
     let moment = |_: &[u8]| ok([]).with_session_lifetime_ms(1);
-    let (opened, heard) = connect(Sasl::Plain(login()), moment).await;
+    let (opened, heard) = connect(Sasl::Plain(login().into()), moment).await;
     let connection = opened.unwrap();
     let logins = || heard.lock().unwrap().len();
     for (millis, expected) in [(1_000, 1), (200, 2), (1_000, 2), (200, 3)] {
@@ -261,7 +264,7 @@ async fn a_session_of_a_moment_is_not_renewed_all_the_time() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_whose_login_is_not_renewed_is_used_no_more() {
     let mut logins = 0;
-    let (opened, _) = connect(Sasl::Plain(login()), move |_| {
+    let (opened, _) = connect(Sasl::Plain(login().into()), move |_| {
         logins += 1;
         match logins {
             1 => ok([]).with_session_lifetime_ms(60_000),
@@ -286,7 +289,7 @@ async fn a_connection_whose_login_is_not_renewed_is_used_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_goes_on_when_the_one_who_began_it_stops_waiting() {
     let minute = |_: &[u8]| ok([]).with_session_lifetime_ms(60_000);
-    let (opened, heard) = connect(Sasl::Plain(login()), minute).await;
+    let (opened, heard) = connect(Sasl::Plain(login().into()), minute).await;
     let connection = opened.unwrap();
     tokio::time::advance(Duration::from_secs(58)).await;
     let impatient = ask(&connection);
