@@ -68,6 +68,39 @@ fn tagged_fields_that_nobody_knows_are_few() {
     assert!(!decoded && bytes < MIB, "{bytes}");
 }
 
+/// As large a frame as a connection takes may have so many elements that they would take some
+/// gigabytes, each within its bytes.
+#[test]
+fn the_largest_answer_takes_64_mib_at_most() {
+    const ROOM: u64 = 64 * MIB;
+    let group = [1, 1, 1, 1, 0];
+    let largest = array(&[0; 6], 100_000_000 / 5, &group, &[0]);
+    let (bytes, decoded) = peak::<ListGroupsRequest>(5, &largest);
+    assert!(!decoded && bytes < 4096, "{bytes}");
+    let groups = |count| peak::<ListGroupsRequest>(5, &array(&[0; 6], count, &group, &[0]));
+    let (bytes, decoded) = groups(400_000);
+    assert!(decoded && (ROOM / 2..=ROOM).contains(&bytes), "{bytes}");
+    assert!(!groups(450_000).1);
+
+    // Topics with a partition each that has nothing: no list is long, and all of them are.
+    let topic = [
+        &[0, 0, 1][..],
+        &[0; 16],
+        &[0, 2],
+        &[0; 14],
+        &[1, 1, 1, 0],
+        &[0; 4],
+        &[0],
+    ]
+    .concat();
+    let head = [&[0; 4][..], &[1, 0], &[0; 4]].concat();
+    let topics = array(&head, 100_000_000 / topic.len() as u32, &topic, &[0]);
+    let (bytes, decoded) = peak::<MetadataRequest>(12, &topics);
+    assert!(!decoded && bytes < 4096, "{bytes}");
+    let few = array(&head, 1000, &topic, &[0]);
+    assert!(peak::<MetadataRequest>(12, &few).1);
+}
+
 #[test]
 fn a_count_reserves_nothing() {
     // Two thousand million brokers, and as many topics of a fetch.

@@ -94,7 +94,8 @@ pub fn correlation_id(frame: &[u8]) -> Result<i32, FrameError> {
 }
 
 /// Decodes the response to a request of type `R` that was sent in `version`. Byte fields, records
-/// among them, share the frame's memory; all else takes memory in proportion to the frame's bytes.
+/// among them, share the frame's memory; all else takes memory in proportion to the frame's bytes,
+/// and 64 MiB at most.
 ///
 /// Bytes after the body are ignored, as Java's client does: whatever a broker appends to a version
 /// that it announced, what the version has is before it.

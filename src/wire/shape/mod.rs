@@ -9,6 +9,7 @@
 //!
 //! - What passes decodes in memory proportional to its bytes: each element of an array has been
 //!   found there, and takes a byte or more of it.
+//! - It decodes in 64 MiB at most, beside the bytes themselves, however many they are.
 //! - The time is proportional to the bytes too, and the depth is that of the table: nothing in a
 //!   message nests by itself.
 //! - No message passes whose shape is not in the table: there is none that is decoded unseen.
@@ -16,6 +17,7 @@
 //!   tests hold the table against it, in all versions that it has.
 
 mod apis;
+mod size;
 mod table;
 #[cfg(test)]
 mod tests;

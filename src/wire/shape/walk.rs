@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::size::{self, in_place};
 use super::table::{Field, Kind};
 
 /// Where a message is not what its shape says.
@@ -26,6 +27,8 @@ enum Fault {
     Tagged,
     /// More tagged fields that nobody knows than there may be.
     Unknown,
+    /// It would take more than [`MOST_DECODED_BYTES`].
+    Large,
 }
 
 impl fmt::Display for ShapeError {
@@ -41,11 +44,20 @@ impl fmt::Display for ShapeError {
             Fault::Varint => write!(f, "{field} has a length or a number of more than 32 bits"),
             Fault::Tagged => write!(f, "{field} is not as long as its tag says"),
             Fault::Unknown => write!(f, "too many unknown tagged fields"),
+            Fault::Large => write!(
+                f,
+                "with {field} it would take more than {MOST_DECODED_BYTES} bytes once decoded"
+            ),
         }
     }
 }
 
 impl std::error::Error for ShapeError {}
+
+/// What a message may take once decoded, beside the frame that its texts, bytes and records are
+/// in: half a million partitions of a topic's metadata. Small elements become fifty times as large,
+/// so that the limit of a frame, which is for records, says little.
+pub(super) const MOST_DECODED_BYTES: usize = 64 << 20;
 
 /// Unknown tagged fields that any message may have, …
 const UNKNOWN_FIELDS: usize = 1000;
@@ -74,6 +86,19 @@ pub(super) fn walk<'a>(
     }
 }
 
+/// What is allocated while a message is decoded.
+#[cfg(test)]
+pub(super) fn allocated(
+    fields: &'static [Field],
+    version: i16,
+    flexible: bool,
+    bytes: &[u8],
+) -> Option<usize> {
+    let mut walk = Walk::new(version, flexible, bytes);
+    walk.record(fields).ok()?;
+    Some(MOST_DECODED_BYTES - walk.room)
+}
+
 /// The number of 32 bits in an outermost field, where the message has it.
 pub(super) fn number(
     fields: &'static [Field],
@@ -99,6 +124,8 @@ struct Walk<'a> {
     flexible: bool,
     /// How many more unknown tagged fields there may be.
     unknown_left: usize,
+    /// How much more may be allocated.
+    room: usize,
     /// What is being read.
     field: &'static str,
 }
@@ -110,6 +137,7 @@ impl<'a> Walk<'a> {
             version,
             flexible,
             unknown_left: UNKNOWN_FIELDS + bytes.len() / BYTES_PER_UNKNOWN_FIELD,
+            room: MOST_DECODED_BYTES,
             field: "the message",
         }
     }
@@ -155,6 +183,7 @@ impl<'a> Walk<'a> {
                 bytes: self.rest.len(),
             });
         }
+        self.allocate(count.saturating_mul(in_place(of)))?;
         if let Kind::Fixed(size) = of {
             return self.skip(count.saturating_mul(*size));
         }
@@ -180,6 +209,7 @@ impl<'a> Walk<'a> {
                 None => {
                     let left = self.unknown_left.checked_sub(1);
                     self.unknown_left = left.ok_or(Fault::Unknown)?;
+                    self.allocate(size::UNKNOWN_FIELD)?;
                     self.skip(size)?;
                 }
                 Some(field) => {
@@ -191,6 +221,11 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.room = self.room.checked_sub(bytes).ok_or(Fault::Large)?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 mod generate;
 mod hostile;
+mod memory;
 mod oracle;
 
 use kafka_protocol::protocol::Request;
