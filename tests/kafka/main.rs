@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         security::refusals::TESTS,
         security::renewal::TESTS,
         security::rights::TESTS,
+        security::tokens::TESTS,
         codecs::TESTS,
         older::TESTS,
     ])

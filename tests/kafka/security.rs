@@ -5,18 +5,15 @@ pub(crate) mod openssl;
 pub(crate) mod refusals;
 pub(crate) mod renewal;
 pub(crate) mod rights;
-
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::json;
+pub(crate) mod tokens;
 
 use crate::support::cluster::Cluster;
 use crate::support::notifier::Setup;
-use crate::support::now_ms;
 use crate::support::payments::payment;
 use crate::support::runner::{Test, tests};
 use crate::support::stream::number;
 use crate::support::telegram::{Answer, Telegram};
+use crate::support::tokens::unsecured_token;
 
 pub(crate) const TESTS: &[Test] = tests![
     tls(Cluster),
@@ -124,17 +121,8 @@ pub(crate) async fn scram_sha_512() {
     mechanism(false, |setup| setup.logged_in("SCRAM-SHA-512", "alice")).await;
 }
 
-/// A token that Kafka takes without a signature, as its tests do.
-fn unsecured_token(user: &str) -> String {
-    let now = now_ms() / 1000;
-    let claims = json!({ "sub": user, "iat": now, "exp": now + 3600 });
-    let [header, claims] = [json!({ "alg": "none" }), claims]
-        .map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
-    format!("{header}.{claims}.")
-}
-
 pub(crate) async fn oauthbearer() {
-    let token = unsecured_token("alice");
+    let token = unsecured_token("alice", 3600);
     mechanism(true, |setup| {
         let command = format!("printf %s '{token}'");
         setup

@@ -25,6 +25,7 @@ pub(crate) mod stage;
 pub(crate) mod stream;
 pub(crate) mod telegram;
 pub(crate) mod tls;
+pub(crate) mod tokens;
 pub(crate) mod topics;
 pub(crate) mod transactions;
 pub(crate) mod verifiable;

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::now_ms;
 use crate::support::tls::put_together;
 
 /// A cluster in this process, on a thread of its own: the tests' own runtimes come and go.
@@ -194,10 +195,12 @@ fn user(name: &str) -> Login {
     }
 }
 
-/// Whose an unsecured token is, the kind that Kafka takes by default.
+/// Whose an unsecured token is, the kind that Kafka takes by default, where it holds still.
 fn user_of(token: &str) -> Option<String> {
     let claims = token.split('.').nth(1)?;
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;
-    claims["sub"].as_str().map(str::to_owned)
+    let ends_ms = claims["exp"].as_i64()?.checked_mul(1000)?;
+    let user = claims["sub"].as_str().map(str::to_owned);
+    user.filter(|_| now_ms() < ends_ms)
 }
