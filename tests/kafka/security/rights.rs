@@ -5,6 +5,7 @@ use super::at;
 use super::refusals::refused;
 use crate::support::cluster::Cluster;
 use crate::support::coordinator::{Operation, Resource};
+use crate::support::notifier::Setup;
 use crate::support::payments::payment;
 use crate::support::runner::{Test, tests};
 use crate::support::telegram::{Answer, Telegram};
@@ -18,16 +19,21 @@ pub(crate) const TESTS: &[Test] = tests![
 
 const NO_TOPIC: &str = "TOPIC_AUTHORIZATION_FAILED (29)";
 
+/// Alice's setup, with its three topics.
+async fn alice(cluster: &Cluster, telegram: &Telegram) -> Setup {
+    let setup = at(cluster, telegram, "sasltls").over_tls("SASL_SSL");
+    for topic in setup.topics() {
+        cluster.create_topic(topic, 3, &[]).await;
+    }
+    setup.logged_in("SCRAM-SHA-512", "alice")
+}
+
 /// Forwarding waits for someone to grant the right, and loses nothing meanwhile.
 async fn a_topic_that_may_not_be_written() {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
     telegram.answer(|_| true, Answer::error(400, "Bad Request"));
-    let setup = at(cluster, &telegram, "sasltls").over_tls("SASL_SSL");
-    let setup = setup.logged_in("SCRAM-SHA-512", "alice");
-    for topic in setup.topics() {
-        cluster.create_topic(topic, 3, &[]).await;
-    }
+    let setup = alice(cluster, &telegram).await;
     let permanent = Resource::Topic(&setup.permanent);
     cluster.allow("alice", Operation::Read, permanent).await;
     let mut notifier = setup.run();
