@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::effect::{CommitFailure, Effect};
 use super::report::Report;
+use super::status::CommitStatus;
 use super::timing::{OnceAMinute, after, retry_delay};
 use super::words::{Path, Ticket};
 use crate::wire::TopicPartition;
@@ -19,6 +20,10 @@ pub(super) struct Commits {
     failures: u32,
     retry_at: Option<Instant>,
     reported: OnceAMinute,
+    /// Since when none was acknowledged that was tried.
+    failing_since: Option<Instant>,
+    acknowledged: u64,
+    refused: u64,
 }
 
 impl Commits {
@@ -52,6 +57,23 @@ impl Commits {
     /// The commit that ended was acknowledged.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
+        self.failing_since = None;
+        self.acknowledged += 1;
+    }
+
+    /// A transaction has committed offsets, whatever comes of those that wait for a retry here.
+    pub(super) fn made_elsewhere(&mut self) {
+        self.failing_since = None;
+        self.acknowledged += 1;
+    }
+
+    /// How the commits went so far.
+    pub(super) fn status(&self, now: Instant) -> CommitStatus {
+        CommitStatus {
+            acknowledged: self.acknowledged,
+            refused: self.refused,
+            failing_for: self.failing_since.map(|since| now - since),
+        }
     }
 
     /// The commit that ended was not: the next one waits, longer each time.
@@ -62,6 +84,8 @@ impl Commits {
         now: Instant,
     ) -> Option<Report> {
         self.failures = self.failures.saturating_add(1);
+        self.failing_since.get_or_insert(now);
+        self.refused += 1;
         self.retry_at = Some(after(now, retry_delay(self.failures)));
         self.reported.tell(now).then_some(Report::CommitFailing {
             path,

@@ -222,6 +222,11 @@ impl Drain {
         Some(summary)
     }
 
+    /// True while a pass is under way.
+    pub(super) fn is_in_pass(&self) -> bool {
+        matches!(self.phase, Phase::Pass(_))
+    }
+
     /// When the next pass begins, or Kafka has been silent for too long.
     pub(super) fn timeout(&self) -> Option<Instant> {
         match self.phase {

@@ -149,6 +149,9 @@ impl<S: RecordSource> Engine<S> {
         result: Result<Vec<i64>, ForwardFailure>,
         now: Moment,
     ) {
+        if result.is_ok() && flight.commits {
+            self.lanes(flight.path).commits.made_elsewhere();
+        }
         let failure = result.as_ref().err().cloned();
         let mut offsets = result.into_iter().flatten();
         for tp in &flight.partitions {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::{Pacer, Rate};
 use super::report::Report;
+use super::status::Line;
 use super::timing::{MIN_WAIT, OnceAMinute, after};
 use super::words::Path;
 use crate::sink::Failure;
@@ -68,6 +69,15 @@ impl Gate {
     pub(super) fn turns(&self) -> [Path; 2] {
         let pacer = self.pacer.as_ref();
         pacer.map_or([Path::Main, Path::Drain], Pacer::turns)
+    }
+
+    /// What keeps records from the sink, but for its rate.
+    pub(super) fn line(&self, now: Instant) -> Line {
+        match (&self.stopped, self.held_until) {
+            (Some(stopped), _) => Line::Stopped(now - stopped.since),
+            (None, Some(_)) => Line::Held,
+            (None, None) => Line::Open,
+        }
     }
 
     /// True if the sink can't be used.

@@ -54,6 +54,10 @@ pub(super) struct Lane<S> {
     /// No commit is made any more.
     forgone: bool,
     leaving: bool,
+    /// The consumer can't read on.
+    unreadable: bool,
+    /// Since when it can't go on, where it can't.
+    blocked_since: Option<Instant>,
     /// What the consumer was last told.
     pub(super) paused: bool,
 }
@@ -70,12 +74,15 @@ impl<S: RecordSource> Lane<S> {
             commits_each,
             forgone: false,
             leaving: false,
+            unreadable: false,
+            blocked_since: None,
             paused: false,
         }
     }
 
     /// Takes records to be handled after those it has.
     pub(super) fn accept(&mut self, chunk: S) {
+        self.unreadable = false;
         if !self.leaving && !self.is_broken() {
             self.chunks.push_back(chunk);
             self.end = None;
@@ -90,6 +97,11 @@ impl<S: RecordSource> Lane<S> {
         if !self.leaving {
             self.end = Some(offset);
         }
+    }
+
+    /// Whether the consumer can read on.
+    pub(super) fn set_unreadable(&mut self, unreadable: bool) {
+        self.unreadable = unreadable;
     }
 
     /// True while the partition should not be fetched.
@@ -205,6 +217,17 @@ impl<S: RecordSource> Lane<S> {
         (Some(next) != self.committed).then_some(next)
     }
 
+    /// The next offset to read by what was done here, or found to be no record; none where nothing
+    /// was yet.
+    pub(super) fn next_offset(&self) -> Option<i64> {
+        self.done.max(self.end.filter(|_| self.is_empty()))
+    }
+
+    /// Since when it can't go on.
+    pub(super) fn blocked_since(&self) -> Option<Instant> {
+        self.blocked_since
+    }
+
     /// The group has this next offset to read.
     pub(super) fn committed(&mut self, next: i64) {
         self.committed = Some(next);
@@ -249,6 +272,12 @@ impl<S: RecordSource> Lane<S> {
             Head::Broken(_, reported) => reported.next(),
             _ => None,
         }
+    }
+
+    /// Takes note of whether it can go on, after all that could happen has.
+    pub(super) fn note_blocked(&mut self, now: Instant) {
+        let blocked = self.is_broken() || self.unreadable || self.failed_forwards() > 0;
+        self.blocked_since = blocked.then(|| self.blocked_since.unwrap_or(now));
     }
 
     /// Lets time pass: waits that are over end.

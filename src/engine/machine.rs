@@ -37,9 +37,12 @@ pub struct Engine<S> {
 
 /// How far the engine is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub enum Life {
+    /// It takes what comes.
     Running,
+    /// It finishes what is in flight, and begins nothing.
     Stopping,
+    /// It is done.
     Stopped,
 }
 
@@ -141,10 +144,10 @@ impl<S: RecordSource> Engine<S> {
     ) {
         if let Some(lane) = self.lanes(path).get_mut(tp) {
             lane.ended(offset);
+            lane.set_unreadable(false);
         }
-        if let Some(drain) = self.drain_of(path)
-            && drain.end_of_partition(tp, offset)
-        {
+        let drain = self.drain_of(path);
+        if drain.is_some_and(|drain| drain.end_of_partition(tp, offset)) {
             let partitions = vec![tp.clone()];
             self.effect(Effect::QueryEndOffsets { partitions });
         }
@@ -154,10 +157,13 @@ impl<S: RecordSource> Engine<S> {
     /// The consumer can't read on in a partition, for now: a pass of the drain goes on without
     /// what is there. Records may come all the same, later.
     pub fn handle_partition_failed(&mut self, path: Path, tp: &TopicPartition, now: Moment) {
+        if let Some(lane) = self.lanes(path).get_mut(tp) {
+            lane.set_unreadable(true);
+        }
         if let Some(drain) = self.drain_of(path) {
             drain.partition_failed(tp);
-            self.settle(now);
         }
+        self.settle(now);
     }
 
     /// How many partitions the topics that are forwarded to have now.

@@ -36,6 +36,7 @@ mod report;
 pub mod run;
 mod settle;
 mod silence;
+mod status;
 mod task;
 mod timing;
 mod words;
@@ -52,10 +53,11 @@ pub use config::{Config, DrainConfig, DrainMode, Forwarding};
 pub use effect::{
     CommitFailure, CommitFailureKind, Effect, ForwardFailure, ForwardFailureKind, Outgoing,
 };
-pub use machine::Engine;
+pub use machine::{Engine, Life};
 pub use pace::Rate;
 pub use report::{DrainSummary, Report, Totals};
 pub use silence::Awaited;
+pub use status::{CommitStatus, Line, PartitionStatus, PathStatus, Status};
 pub use words::{Destination, Moment, Path, Place, Ticket};
 
 use crate::wire::batch::Record;

@@ -35,6 +35,7 @@ impl<S: RecordSource> Engine<S> {
             self.commit(path);
             self.depart(path, now);
             self.steer(path);
+            self.note_blocked(path, now);
         }
         self.end_life(now);
     }
@@ -106,6 +107,12 @@ impl<S: RecordSource> Engine<S> {
         for (tp, message) in complaints {
             let place = self.lanes(path).place(&tp);
             self.report(Report::PartitionStuck { place, message });
+        }
+    }
+
+    fn note_blocked(&mut self, path: Path, now: Moment) {
+        for (_, lane) in self.lanes(path).iter_mut() {
+            lane.note_blocked(now.at);
         }
     }
 

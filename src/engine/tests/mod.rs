@@ -7,5 +7,6 @@ mod main_path;
 mod pace;
 mod passes;
 mod resets;
+mod status;
 mod the_line;
 mod transactions;
