@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::wire::ErrorCode;
 
 /// What went wrong, coarsely; [`Error::code`] tells the broker's own code where there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The broker answered with an error code.

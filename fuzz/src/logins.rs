@@ -105,6 +105,7 @@ fn conversation(sasl: Sasl, how: u8, messages: &[&[u8]]) {
             tls: None,
             sasl: Some(sasl),
         },
+        traffic: Arc::default(),
     };
     let (ours, theirs) = duplex(1 << 12);
     let deadline = Instant::now() + Duration::from_secs(60);

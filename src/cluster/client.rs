@@ -13,6 +13,7 @@ use crate::cluster::any::ask_any;
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::pool::{Channel, Pool};
+use crate::net::TrafficSums;
 use crate::wire::ErrorCode;
 use crate::wire::names::text;
 use crate::{Error, ErrorKind};
@@ -282,6 +283,11 @@ impl Client {
     /// The channel of short requests that anyone may send.
     pub(crate) fn control(&self) -> &Channel {
         &self.0.control
+    }
+
+    /// What has gone over its connections so far.
+    pub fn traffic(&self) -> TrafficSums {
+        self.0.pool.traffic()
     }
 
     /// Creates and describes topics.

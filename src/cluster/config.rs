@@ -87,6 +87,7 @@ impl ClientConfig {
             max_frame_bytes: self.max_frame_bytes,
             max_idle: self.connections_max_idle,
             security: self.security.clone(),
+            traffic: Arc::default(),
         }
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::cluster::config::ClientConfig;
 use crate::cluster::metadata::Metadata;
 use crate::cluster::pool::logins::{Logins, is_refusal};
-use crate::net::{Connection, ConnectionConfig, Stream, tls};
+use crate::net::{Connection, ConnectionConfig, Stream, TrafficSums, tls};
 use crate::{Error, ErrorKind};
 
 /// Which broker a request is for.
@@ -99,6 +99,11 @@ impl Pool {
         }))
     }
 
+    /// What has gone over its connections.
+    pub(crate) fn traffic(&self) -> TrafficSums {
+        self.connection.traffic.sums()
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots> {
         // The map is never left half changed.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -169,6 +174,7 @@ impl Pool {
                 Ok(connection)
             }
             Err(error) => {
+                self.connection.traffic.not_connected();
                 slot.address = address;
                 slot.failures = slot.failures.saturating_add(1);
                 slot.not_before = Some(Instant::now() + self.backoff(slot.failures));

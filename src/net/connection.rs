@@ -21,6 +21,7 @@ use crate::net::sasl::log_in;
 use crate::net::security::Security;
 use crate::net::session::{Session, Turn};
 use crate::net::throttle::Throttle;
+use crate::net::traffic::Traffic;
 use crate::wire::ErrorCode;
 use crate::wire::frame;
 use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
@@ -40,6 +41,8 @@ pub struct ConnectionConfig {
     pub max_idle: Duration,
     /// How the stream is kept from others, and the login that comes first.
     pub security: Security,
+    /// Where what goes over the connection is counted.
+    pub traffic: Arc<Traffic>,
 }
 
 /// A handle of a connection. Clones share the connection; it is closed when the last is dropped.
@@ -53,6 +56,7 @@ pub struct Connection {
     /// None where a login holds for as long as the connection.
     session: Option<Arc<Session>>,
     throttle: Arc<Throttle>,
+    traffic: Arc<Traffic>,
 }
 
 impl Connection {
@@ -88,6 +92,7 @@ impl Connection {
             security: Arc::new(config.security.clone()),
             session: None,
             throttle: Arc::default(),
+            traffic: config.traffic.clone(),
         };
         connection.versions = Arc::new(connection.agree_on_versions(deadline).await?);
         if let Some(sasl) = &config.security.sasl {
@@ -146,6 +151,7 @@ impl Connection {
         let answer = self.exchange(request, version, turn, deadline).await?;
         if let Some(pause) = frame::throttle_time::<R>(&answer, version) {
             tracing::debug!(peer = %self.peer, ?pause, "throttled by the broker");
+            self.traffic.throttled(pause);
             self.throttle.begin(pause);
         }
         self.decode::<R>(answer, version)
@@ -183,7 +189,10 @@ impl Connection {
     }
 
     fn decode<R: Request>(&self, answer: Bytes, version: i16) -> Result<R::Response, Error> {
+        let codes = frame::error_codes::<R>(&answer, version);
+        self.traffic.refused(R::KEY, &codes);
         frame::decode_response::<R>(answer, version).map_err(|error| {
+            self.traffic.unanswered(R::KEY, ErrorKind::Protocol);
             Error::caused(
                 ErrorKind::Protocol,
                 format!("{}: unreadable answer", self.peer),
@@ -239,6 +248,7 @@ impl Connection {
             deadline,
             reply,
         };
+        self.traffic.asked(R::KEY);
         let exchange = async {
             self.requests
                 .send(outgoing)
@@ -247,10 +257,9 @@ impl Connection {
             drop(turn);
             answer.await.map_err(|_| self.lost())?
         };
-        match tokio::time::timeout_at(deadline, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(self.late(R::KEY)),
-        }
+        let answer = tokio::time::timeout_at(deadline, exchange).await;
+        let answer = answer.unwrap_or_else(|_| Err(self.late(R::KEY)));
+        answer.inspect_err(|error| self.traffic.unanswered(R::KEY, error.kind()))
     }
 
     async fn agree_on_versions(&self, deadline: Instant) -> Result<ApiVersions, Error> {

@@ -15,7 +15,9 @@ mod session;
 pub(crate) mod testing;
 mod throttle;
 pub(crate) mod tls;
+mod traffic;
 
 pub use connect::{Connect, Connector, Stream};
 pub use connection::{Connection, ConnectionConfig};
 pub use security::Security;
+pub use traffic::{Traffic, TrafficSums};

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::net::connection::ConnectionConfig;
 use crate::net::pipeline::Pipeline;
 use crate::net::tls;
+use crate::net::traffic::Traffic;
 use crate::wire::frame;
 use crate::{Error, ErrorKind};
 
@@ -44,6 +45,7 @@ pub(super) struct Task {
     peer: Arc<str>,
     max_frame_bytes: usize,
     max_idle: Duration,
+    traffic: Arc<Traffic>,
     /// How many answers have come.
     answered: u64,
     /// Bytes were given to the stream that it may hold back: TLS does.
@@ -56,6 +58,7 @@ impl Task {
         peer: Arc<str>,
         config: &ConnectionConfig,
     ) -> Self {
+        config.traffic.opened();
         Self {
             queue,
             pipeline: Pipeline::default(),
@@ -64,6 +67,7 @@ impl Task {
             peer,
             max_frame_bytes: config.max_frame_bytes,
             max_idle: config.max_idle,
+            traffic: config.traffic.clone(),
             answered: 0,
             unflushed: false,
         }
@@ -73,6 +77,7 @@ impl Task {
     pub(super) async fn run<S: AsyncRead + AsyncWrite>(mut self, stream: S) {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let end = self.serve(&mut reader, &mut writer).await;
+        self.traffic.closed();
         self.queue.close();
         let lost = match end {
             Ok(()) => None,
@@ -118,7 +123,7 @@ impl Task {
                 read = reader.read_buf(&mut self.input) => {
                     self.received(read)?;
                 }
-                written = write(writer, &mut self.output, &mut self.unflushed),
+                written = write(writer, &mut self.output, &mut self.unflushed, &self.traffic),
                     if self.unflushed || self.output.has_remaining() =>
                 {
                     written.map_err(|error| self.broken(error))?;
@@ -157,9 +162,11 @@ impl Task {
     }
 
     fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
-        if read.map_err(|error| self.broken(error))? == 0 {
+        let bytes = read.map_err(|error| self.broken(error))?;
+        if bytes == 0 {
             return Err(self.closed());
         }
+        self.traffic.received(bytes);
         while let Some(answer) = self.next_frame()? {
             let Some(id) = answer.first_chunk::<4>() else {
                 return Err(self.protocol("an answer without a correlation id"));
@@ -210,9 +217,10 @@ async fn write(
     writer: &mut (impl AsyncWrite + Unpin),
     output: &mut BytesMut,
     unflushed: &mut bool,
+    traffic: &Traffic,
 ) -> io::Result<()> {
     if output.has_remaining() {
-        writer.write_buf(output).await?;
+        traffic.sent(writer.write_buf(output).await?);
         *unflushed = true;
     } else {
         writer.flush().await?;

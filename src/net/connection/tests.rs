@@ -21,6 +21,7 @@ fn config() -> ConnectionConfig {
         max_frame_bytes: 1 << 20,
         max_idle: 60 * SECOND,
         security: Security::default(),
+        traffic: Arc::default(),
     }
 }
 
@@ -130,6 +131,52 @@ async fn a_broker_that_refuses_the_first_version_is_asked_in_version_0() {
     }));
     let connection = open(ours).await.unwrap();
     assert_eq!(connection.version::<MetadataRequest>().unwrap(), 13);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_over_it_is_counted() {
+    let (ours, theirs) = duplex(1 << 16);
+    let served = tokio::spawn(serve(theirs, |call| match call.api {
+        ApiKey::ApiVersions => call.answer_versions(),
+        ApiKey::FindCoordinator => {
+            let answer = echo(call).with_error_code(ErrorCode::COORDINATOR_NOT_AVAILABLE.0);
+            call.answer(&answer.with_throttle_time_ms(1_500))
+        }
+        _ => Reply::Nothing,
+    }));
+    let config = config();
+    let deadline = Instant::now() + 10 * SECOND;
+    let peer = Arc::from("peer:9092");
+    let connection = Connection::open(ours, peer, &config, deadline)
+        .await
+        .unwrap();
+    for key in ["one", "two"] {
+        ask(&connection, key, 5 * SECOND).await.unwrap();
+    }
+    let deadline = Instant::now() + 3 * SECOND;
+    let request = MetadataRequest::default();
+    let late = connection.call(&request, deadline).await.unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Timeout);
+    // A late answer ends the connection.
+    served.await.unwrap();
+    let sums = config.traffic.sums();
+    let key = |api: ApiKey| api as i16;
+    let asked = [
+        (key(ApiKey::Metadata), 1),
+        (key(ApiKey::FindCoordinator), 2),
+        (key(ApiKey::ApiVersions), 1),
+    ];
+    assert_eq!(sums.requests, asked.into());
+    let errors = (key(ApiKey::FindCoordinator), "COORDINATOR_NOT_AVAILABLE");
+    assert_eq!(sums.errors, [(errors, 2)].into());
+    let unanswered = (key(ApiKey::Metadata), ErrorKind::Timeout);
+    assert_eq!(sums.request_failures, [(unanswered, 1)].into());
+    assert_eq!(sums.throttled, 3 * SECOND);
+    assert!(
+        sums.incoming_bytes > 100 && sums.outgoing_bytes > 100,
+        "{sums:?}"
+    );
+    assert_eq!((sums.connections_opened, sums.connections_closed), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
-use super::shape;
+use super::{ErrorCode, shape};
 
 const LENGTH_BYTES: usize = 4;
 
@@ -122,6 +122,17 @@ pub fn throttle_time<R: Request>(frame: &Bytes, version: i16) -> Option<Duration
     let ms = shape::throttle_time_ms(R::KEY, version, &body)?;
     let ms = u64::try_from(ms).ok().filter(|ms| *ms > 0)?;
     Some(Duration::from_millis(ms))
+}
+
+/// The errors that an answer tells, of the whole and of its parts.
+///
+/// They are found in the bytes, as [`throttle_time`] is.
+pub fn error_codes<R: Request>(frame: &Bytes, version: i16) -> Vec<ErrorCode> {
+    let mut body = frame.clone();
+    match ResponseHeader::decode(&mut body, R::Response::header_version(version)) {
+        Ok(_) => shape::error_codes(R::KEY, version, &body),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Why bytes are not a frame, or a message can't become one.

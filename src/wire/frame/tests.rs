@@ -1,3 +1,4 @@
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::produce_response::TopicProduceResponse;
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, HeartbeatRequest,
@@ -75,6 +76,28 @@ fn a_throttle_time_is_found_wherever_it_stands() {
     let found = throttle_time::<FetchRequest>(&frame, 12);
     assert_eq!(found, Some(Duration::from_millis(9)));
     assert_eq!(throttle_time::<FetchRequest>(&frame.slice(..7), 12), None);
+}
+
+#[test]
+fn errors_are_found_in_the_whole_and_in_the_parts() {
+    let partition = |code| PartitionData::default().with_error_code(code);
+    let topic = FetchableTopicResponse::default()
+        .with_topic(super::super::names::topic_name("t"))
+        .with_partitions(vec![partition(0), partition(6), partition(-1)]);
+    let body = FetchResponse::default().with_responses(vec![topic]);
+    for (code, told) in [(0, &[6, -1][..]), (70, &[70, 6, -1])] {
+        let frame = response(1, &body.clone().with_error_code(code), 12).freeze();
+        let found: Vec<_> = error_codes::<FetchRequest>(&frame, 12)
+            .iter()
+            .map(|code| code.0)
+            .collect();
+        assert_eq!(found, told);
+        // What can be read of a message that is cut off is looked at, and no more.
+        for cut in 0..frame.len() {
+            let some = error_codes::<FetchRequest>(&frame.slice(..cut), 12);
+            assert!(some.len() <= told.len());
+        }
+    }
 }
 
 #[test]

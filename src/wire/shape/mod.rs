@@ -29,6 +29,8 @@ use kafka_protocol::messages::ApiKey;
 
 pub(crate) use walk::ShapeError;
 
+use super::ErrorCode;
+
 /// Why a message is not to be decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -72,6 +74,15 @@ pub(crate) fn throttle_time_ms(key: i16, version: i16, body: &[u8]) -> Option<i3
     let api = api(key).ok()?;
     let flexible = version >= api.flexible_from;
     walk::number(api.response, "throttle_time_ms", version, flexible, body)
+}
+
+/// What the fields named `error_code` hold in the body of a response, but for those that say that
+/// all is well.
+pub(crate) fn error_codes(key: i16, version: i16, body: &[u8]) -> Vec<ErrorCode> {
+    let Ok(api) = api(key) else {
+        return Vec::new();
+    };
+    walk::error_codes(api.response, version, version >= api.flexible_from, body)
 }
 
 fn check(

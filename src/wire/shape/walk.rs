@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::size::{self, in_place};
 use super::table::{Field, Kind};
+use crate::wire::ErrorCode;
 
 /// Where a message is not what its shape says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +119,19 @@ pub(super) fn number(
     None
 }
 
+/// What the fields named `error_code` hold, where it is no zero, as far as the message can be read.
+pub(super) fn error_codes(
+    fields: &'static [Field],
+    version: i16,
+    flexible: bool,
+    bytes: &[u8],
+) -> Vec<ErrorCode> {
+    let mut walk = Walk::new(version, flexible, bytes);
+    // What comes after the fault is no message.
+    let _ = walk.record(fields);
+    walk.codes
+}
+
 struct Walk<'a> {
     rest: &'a [u8],
     version: i16,
@@ -128,6 +142,8 @@ struct Walk<'a> {
     room: usize,
     /// What is being read.
     field: &'static str,
+    /// The errors that were told.
+    codes: Vec<ErrorCode>,
 }
 
 impl<'a> Walk<'a> {
@@ -139,6 +155,7 @@ impl<'a> Walk<'a> {
             unknown_left: UNKNOWN_FIELDS + bytes.len() / BYTES_PER_UNKNOWN_FIELD,
             room: MOST_DECODED_BYTES,
             field: "the message",
+            codes: Vec::new(),
         }
     }
 
@@ -146,6 +163,7 @@ impl<'a> Walk<'a> {
         for field in fields {
             if field.tag.is_none() && field.is_in(self.version) {
                 self.field = field.name;
+                self.note_error(field);
                 self.value(&field.kind)?;
             }
         }
@@ -153,6 +171,15 @@ impl<'a> Walk<'a> {
             self.tagged(fields)?;
         }
         Ok(())
+    }
+
+    fn note_error(&mut self, field: &Field) {
+        if field.name == "error_code"
+            && let Some(code) = self.rest.first_chunk().copied()
+        {
+            let code = ErrorCode(i16::from_be_bytes(code));
+            self.codes.extend((!code.is_ok()).then_some(code));
+        }
     }
 
     fn value(&mut self, kind: &'static Kind) -> Result<(), Fault> {

@@ -87,6 +87,7 @@ async fn open(
             tls: None,
             sasl: Some(sasl),
         },
+        traffic: Arc::default(),
     };
     let deadline = Instant::now() + Duration::from_secs(10);
     Connection::open(ours, Arc::from("peer:9092"), &config, deadline).await
