@@ -57,6 +57,8 @@ pub(super) struct Driver {
     told: Told,
     ledger: Ledger,
     topic_ids: HashMap<Arc<str>, [u8; 16]>,
+    /// How often the group has given out its partitions to this member.
+    assignments: u64,
     failure: Option<Error>,
     /// The application was told of a failure: all that is left to do is commit and leave.
     failed: bool,
@@ -86,6 +88,7 @@ impl Driver {
             told: Told::default(),
             ledger: Ledger::default(),
             topic_ids: HashMap::new(),
+            assignments: 0,
             failure: None,
             failed: false,
         }
@@ -136,6 +139,7 @@ impl Driver {
     fn handle_group(&mut self, event: GroupEvent) {
         match event {
             GroupEvent::Assigned(partitions) => {
+                self.assignments += 1;
                 self.positions.assign(&partitions);
                 self.told.announce(Event::Assigned(partitions));
             }

@@ -16,6 +16,7 @@ pub mod session;
 #[cfg(test)]
 mod testing;
 mod told;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use config::{ConsumerConfig, OffsetReset};
 pub use records::FetchedRecords;
+pub use watch::{Standing, Watcher};
+
 
 pub use crate::group::membership::GroupProtocol;
 pub use crate::group::{CommitOffset, GroupOffsets};
@@ -291,6 +294,11 @@ impl Consumer {
         self.command(Command::Close(reply));
         drop(self.events);
         done.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Makes something to see from beside the application where this consumer stands.
+    pub fn watch(&self) -> Watcher {
+        Watcher::new(&self.commands)
     }
 
     /// A driver that has ended needs no command: the next event tells why.

@@ -72,6 +72,12 @@ impl Positions {
         self.partitions.keys()
     }
 
+    /// Where the application began in each assigned partition, once that is known.
+    pub fn began_at(&self) -> impl Iterator<Item = (&TopicPartition, Option<i64>)> {
+        let partitions = self.partitions.iter();
+        partitions.map(|(tp, position)| (tp, position.began_at()))
+    }
+
     /// Stops fetching and handing out; what waits is kept.
     pub fn pause(&mut self, partitions: &[TopicPartition]) {
         self.each(partitions, Position::pause);

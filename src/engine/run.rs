@@ -7,12 +7,14 @@ mod effects;
 mod log;
 mod outcome;
 mod transactions;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use outcome::Outcome;
 pub use transactions::Transactions;
+pub use watch::{Questions, View, Watcher};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -95,6 +97,13 @@ enum Done {
 }
 
 impl<H: Handler> Service<H> {
+    /// Makes something to see from beside it where this service stands, and what that will ask of
+    /// it: to be given to [`Service::run_watched`].
+    pub fn watch(&self) -> (Watcher, Questions) {
+        let watch = |consumer: &Option<Consumer>| consumer.as_ref().map(Consumer::watch);
+        watch::watch(watch(&self.main), watch(&self.drain))
+    }
+
     /// Works until `shutdown` resolves (or, with a one-shot drain, its pass is over), then
     /// finishes what is in flight within the engine's bound, commits and leaves the groups.
     ///
@@ -112,6 +121,24 @@ impl<H: Handler> Service<H> {
         config: Config,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Outcome, Error> {
+        self.run_watched(config, shutdown, Questions::none()).await
+    }
+
+    /// As [`Service::run`], and answers what is asked of it meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::run`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Service::run`].
+    pub async fn run_watched(
+        self,
+        config: Config,
+        shutdown: impl Future<Output = ()>,
+        questions: Questions,
+    ) -> Result<Outcome, Error> {
         let client = self.client.clone();
         let transactions = self.transactions.clone();
         let forwarding = match transactions {
@@ -126,6 +153,7 @@ impl<H: Handler> Service<H> {
             failed: [None, None],
             failing: HashMap::new(),
             without_ends: OnceAMinute::default(),
+            questions,
             outcome: Outcome::default(),
         };
         work.run(shutdown).await;
@@ -144,6 +172,7 @@ struct Work<H> {
     failing: HashMap<TopicPartition, OnceAMinute>,
     /// When a person was last told of end offsets that can't be looked up.
     without_ends: OnceAMinute,
+    questions: Questions,
     outcome: Outcome,
 }
 
@@ -173,6 +202,10 @@ impl<H: Handler> Work<H> {
                 Ok(()) = metadata.changed() => {
                     self.count_partitions(&metadata.borrow_and_update().clone());
                 }
+                question = self.questions.next() => {
+                    // Whoever asked may wait no more.
+                    let _ = question.send(self.engine.status(now()));
+                }
                 () = sleep_until(timeout) => self.engine.handle_timeout(moment()),
                 () = &mut shutdown, if !stopping => {
                     stopping = true;
@@ -185,6 +218,8 @@ impl<H: Handler> Work<H> {
     async fn finish(self) -> Result<Outcome, Error> {
         // Half-done, they may hold what the leaving needs.
         drop(self.under_way);
+        // Whoever asks learns that it has stopped, while the groups are left.
+        drop(self.questions);
         let mut outcome = self.outcome;
         outcome.main = self.engine.totals(Path::Main);
         outcome.drain = self.engine.totals(Path::Drain);

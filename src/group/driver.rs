@@ -130,6 +130,11 @@ impl GroupDriver {
         }
     }
 
+    /// True where the coordinator counts this member to the group, as far as it has told.
+    pub(crate) fn is_member(&self) -> bool {
+        self.machine.generation().is_some()
+    }
+
     /// Looks up committed offsets.
     pub(crate) fn committed(
         &self,

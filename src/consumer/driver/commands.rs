@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{Done, Driver};
 use crate::Error;
-use crate::consumer::{CommitOffset, GroupOffsets};
+use crate::consumer::{CommitOffset, GroupOffsets, Standing};
 use crate::wire::{ErrorCode, TopicPartition};
 
 /// What a group has committed of each partition, if anything.
@@ -28,6 +28,7 @@ pub(in crate::consumer) enum Command {
     Pause(Vec<TopicPartition>),
     Resume(Vec<TopicPartition>),
     Seek(TopicPartition, i64),
+    Look(oneshot::Sender<Standing>),
     Close(oneshot::Sender<Result<(), Error>>),
 }
 
@@ -46,8 +47,21 @@ impl Driver {
             Command::Seek(tp, offset) if self.told.is_known(&tp, seen) => {
                 self.positions.seek(&tp, offset);
             }
+            Command::Look(reply) => {
+                // Whoever asked may wait no more.
+                let _ = reply.send(self.standing());
+            }
             // Closing is handled where the loop ends.
             Command::Seek(..) | Command::Close(_) => {}
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        let began_at = self.positions.began_at();
+        Standing {
+            is_member: self.group.is_member(),
+            assignments: self.assignments,
+            began_at: began_at.map(|(tp, offset)| (tp.clone(), offset)).collect(),
         }
     }
 

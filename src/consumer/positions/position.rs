@@ -83,6 +83,8 @@ pub(super) struct Position {
     waiting: VecDeque<FetchedRecords>,
     /// The application has what lies before this offset.
     handed_out: i64,
+    /// Where the application began, once that is known.
+    began_at: Option<i64>,
     epochs: Epochs,
     end: End,
 }
@@ -101,6 +103,7 @@ impl Position {
             asked: false,
             waiting: VecDeque::new(),
             handed_out: 0,
+            began_at: None,
             epochs: Epochs::default(),
             end: End::Unheard,
         }
@@ -108,6 +111,11 @@ impl Position {
 
     pub(super) fn incarnation(&self) -> u64 {
         self.incarnation
+    }
+
+    /// The offset at which the application began.
+    pub(super) fn began_at(&self) -> Option<i64> {
+        self.began_at
     }
 
     pub(super) fn pause(&mut self) {
@@ -124,7 +132,7 @@ impl Position {
         let next_offset = offset;
         self.restart(Stage::Fetching { next_offset }, stamp);
         self.waiting.clear();
-        self.handed_out = offset;
+        self.hand_out_from(offset);
         self.epochs = Epochs::default();
     }
 
@@ -181,6 +189,11 @@ impl Position {
         self.end = End::Unheard;
     }
 
+    fn hand_out_from(&mut self, offset: i64) {
+        self.handed_out = offset;
+        self.began_at = Some(offset);
+    }
+
     fn begin_anew(&mut self) {
         self.paused = false;
         self.waiting.clear();
@@ -204,7 +217,7 @@ impl Position {
         self.stage = Stage::Fetching { next_offset };
         self.epochs = Epochs::default();
         if self.waiting.is_empty() {
-            self.handed_out = next_offset;
+            self.hand_out_from(next_offset);
         }
         let begins_anew = match std::mem::replace(&mut self.lost, Lost::Never) {
             Lost::Never => false,
@@ -213,7 +226,7 @@ impl Position {
         };
         begins_anew.then(|| {
             self.begin_anew();
-            self.handed_out = next_offset;
+            self.hand_out_from(next_offset);
             next_offset
         })
     }
