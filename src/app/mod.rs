@@ -6,6 +6,7 @@ mod connect;
 mod demo;
 mod drain;
 mod handler;
+mod http;
 pub mod logging;
 mod publish;
 mod run;

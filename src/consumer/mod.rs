@@ -10,6 +10,7 @@ mod budget;
 mod config;
 mod driver;
 mod fetch;
+mod peek;
 pub mod positions;
 mod records;
 pub mod session;
@@ -26,6 +27,7 @@ pub use config::{ConsumerConfig, OffsetReset};
 pub use records::FetchedRecords;
 pub use watch::{Standing, Watcher};
 
+pub(crate) use peek::timestamp_at;
 
 pub use crate::group::membership::GroupProtocol;
 pub use crate::group::{CommitOffset, GroupOffsets};

@@ -1,7 +1,7 @@
 //! The forms that Kafka and Telegram ask of a text.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use toml::Value;
@@ -76,6 +76,33 @@ fn address(text: &str) -> Result<Address, String> {
     match port.parse() {
         Ok(port) if port > 0 => Ok(Address { host, port }),
         _ => Err(format!("`{text}`: the port is a number from 1 to 65535")),
+    }
+}
+
+/// The kind of an address to listen at; empty for none.
+pub(super) struct Listen;
+
+impl Kind for Listen {
+    type Value = Option<SocketAddr>;
+
+    fn parse(&self, input: &Input) -> Result<Option<SocketAddr>, String> {
+        if let Input::Word(text) | Input::Text(text) = input
+            && text.trim().is_empty()
+        {
+            return Ok(None);
+        }
+        let text = input.text()?.trim();
+        text.parse().map(Some).map_err(|_| {
+            format!(
+                "`{text}` is no address to listen at: write an IP address and a port, as \
+                 `127.0.0.1:9464` or `[::1]:9464`, or nothing"
+            )
+        })
+    }
+
+    fn render(&self, value: &Option<SocketAddr>) -> Option<Value> {
+        let text = value.map_or_else(String::new, |address| address.to_string());
+        Some(Value::String(text))
     }
 }
 

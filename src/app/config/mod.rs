@@ -39,8 +39,8 @@ pub use kafka::{Assignor, KafkaConfig, Mechanism, Protocol};
 pub use layers::{Flag, Sources};
 pub use problem::Problems;
 pub use tables::{
-    AutoOffsetReset, ConsumerConfig, DrainConfig, DrainMode, FinalTopic, Forwarding, MessageConfig,
-    RetryConfig, TelegramConfig, TopicsConfig,
+    AutoOffsetReset, ConsumerConfig, DrainConfig, DrainMode, FinalTopic, Forwarding, HealthConfig,
+    HttpConfig, MessageConfig, RetryConfig, TelegramConfig, TopicsConfig,
 };
 
 use layers::Layers;
@@ -70,6 +70,10 @@ pub struct Config {
     pub bot: Bot,
     /// The text of a message.
     pub template: Template,
+    /// Where the service is asked how it is.
+    pub http: HttpConfig,
+    /// When it is well.
+    pub health: HealthConfig,
 }
 
 /// What `publish` needs: no token, and no word about consuming.
@@ -127,6 +131,9 @@ impl Config {
         telegram.check(&kafka, reader);
         let bot = bot::bot(&telegram, reader);
         let template = bot::template(&MessageConfig::read(reader), reader);
+        let http = HttpConfig::read(reader);
+        let health = HealthConfig::read(reader);
+        health.check(&http, reader);
         Some(Self {
             kafka,
             security: security?,
@@ -137,6 +144,8 @@ impl Config {
             telegram,
             bot: bot?,
             template,
+            http,
+            health,
         })
     }
 }

@@ -1,9 +1,10 @@
 //! The tables but `[kafka]`: what is consumed, how it is retried, and whom it is sent to.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::formats::{self, ChatId, Rate, RateOf};
+use super::formats::{self, ChatId, Listen, Rate, RateOf};
 use super::kafka::KafkaConfig;
 use super::kind::{Choice, File, Hidden, List, Optional, Switch, Text, span, whole};
 use super::reader::Reader;
@@ -184,9 +185,36 @@ table! {
     }
 }
 
+table! {
+    /// What a host's supervisor asks for while the service runs: GET /healthz, /readyz and
+    /// /metrics. None of it holds a secret or anything of a message.
+    "http" => HttpConfig {
+        /// Where to listen: an IP address and a port. Only this machine can ask by default;
+        /// `0.0.0.0:9464` lets everyone who can reach it. Port 0 takes any that is free, which the
+        /// log then tells. Empty: nowhere.
+        "listen" => listen: Option<SocketAddr> = Listen, default "127.0.0.1:9464";
+        /// How many connections there may be: one more ends the oldest.
+        "max_connections" => max_connections: usize = whole(1, 10_000), default "64";
+        /// How long one request and its answer may take.
+        "timeout" => timeout: Duration = span(1), default "10s";
+    }
+}
+
+table! {
+    /// When the service counts as well.
+    "health" => HealthConfig {
+        /// How long the loop that does the work may take to answer before /healthz says that it
+        /// does not go round. Shorter than http.timeout.
+        "answer_within" => answer_within: Duration = span(1), default "5s";
+        /// How long a partition may be unable to go on, or no commit be acknowledged, before
+        /// /readyz says so.
+        "stuck_after" => stuck_after: Duration = span(0), default "5m";
+    }
+}
+
 /// Every table, in the order in which they are read and printed.
 pub(super) fn tables() -> impl Iterator<Item = &'static Table> {
-    const TABLES: [Table; 7] = [
+    const TABLES: [Table; 9] = [
         KafkaConfig::TABLE,
         TopicsConfig::TABLE,
         ConsumerConfig::TABLE,
@@ -194,6 +222,8 @@ pub(super) fn tables() -> impl Iterator<Item = &'static Table> {
         DrainConfig::TABLE,
         TelegramConfig::TABLE,
         MessageConfig::TABLE,
+        HttpConfig::TABLE,
+        HealthConfig::TABLE,
     ];
     const { &TABLES }.iter()
 }
@@ -220,6 +250,17 @@ impl TopicsConfig {
             self.dead_letter != self.permanent,
             ["topics.permanent", "topics.dead_letter"],
             "must not be the dead-letter topic: its records would be drained for ever",
+        );
+    }
+}
+
+impl HealthConfig {
+    /// The rules between keys.
+    pub(super) fn check(&self, http: &HttpConfig, reader: &mut Reader) {
+        reader.require(
+            self.answer_within < http.timeout,
+            ["health.answer_within", "http.timeout"],
+            "must be shorter than http.timeout, or the request ends before its answer",
         );
     }
 }

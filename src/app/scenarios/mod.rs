@@ -10,3 +10,8 @@ mod retries;
 mod stage;
 mod stopping;
 mod transactions;
+mod watching;
+
+/// The same strict reader as the end-to-end tests have.
+#[path = "../../../tests/kafka/support/openmetrics.rs"]
+mod openmetrics;

@@ -12,10 +12,13 @@ use tokio::time::Instant;
 
 use crate::app::config::{Config, Sources};
 use crate::app::connect::client_config;
+use crate::app::handler::PaymentHandler;
+use crate::app::http::{Measured, Site};
 use crate::app::service::{Paths, join};
 use crate::broker::{Broker, BrokerConfig};
 use crate::consumer::{ConsumerConfig, Event, IsolationLevel};
-use crate::engine::run::Outcome;
+use crate::engine;
+use crate::engine::run::{Outcome, Questions, Service};
 use crate::producer::{Producer, ProducerConfig, ProducerRecord};
 use crate::sink::{Failure, FailureKind, Message, Sink, Verdict};
 use crate::{Client, ClientConfig, Consumer, Error};
@@ -84,8 +87,18 @@ pub(super) struct Stage {
     variables: Vec<(String, String)>,
 }
 
+/// A service that can be run.
+type Assembled = (
+    Arc<Site>,
+    Service<Measured<PaymentHandler<Scripted>>>,
+    engine::Config,
+    Questions,
+);
+
 /// A service that runs.
 pub(super) struct Running {
+    /// What is told of it.
+    pub(super) site: Arc<Site>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<Outcome, Error>>,
 }
@@ -246,7 +259,23 @@ impl Stage {
     }
 
     async fn start(&self, client_id: &str) -> Running {
+        let (site, service, engine, questions) = self.assemble(client_id).await;
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async move {
+            // Without a word there is no stop.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let task = tokio::spawn(service.run_watched(engine, stopped, questions));
+        let stop = Some(stop);
+        Running { site, stop, task }
+    }
+
+    /// The service as `run` has it, with all that it needs to run.
+    pub(super) async fn assemble(&self, client_id: &str) -> Assembled {
         let config = self.config();
+        let site = Arc::new(Site::new(config.health.clone()));
         let in_memory = self.broker.in_memory_client_config();
         let client = ClientConfig {
             connector: in_memory.connector,
@@ -257,18 +286,11 @@ impl Stage {
         let (service, engine) = join(client, self.sink.clone(), config, Paths::Service)
             .await
             .unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(service.run(engine, async move {
-            // Without a word there is no stop.
-            if stopped.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }));
-        let stop = Some(stop);
-        Running { stop, task }
+        let (service, questions) = site.show(service);
+        (site, service, engine, questions)
     }
 
-    fn config(&self) -> Config {
+    pub(super) fn config(&self) -> Config {
         let fixed = [
             (
                 "NOTIFIER_KAFKA_BOOTSTRAP_SERVERS",

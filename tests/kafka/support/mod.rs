@@ -13,6 +13,7 @@ pub(crate) mod examples;
 pub(crate) mod group;
 pub(crate) mod java;
 pub(crate) mod notifier;
+pub(crate) mod openmetrics;
 pub(crate) mod openssl;
 pub(crate) mod ours;
 pub(crate) mod payments;

@@ -46,6 +46,7 @@ impl Setup {
             .set("NOTIFIER_TELEGRAM_TOKEN", TOKEN)
             .set("NOTIFIER_TELEGRAM_CHAT_ID", CHAT_ID)
             .set("NOTIFIER_RETRY_BACKOFF", "50ms")
+            .set("NOTIFIER_HTTP_LISTEN", "127.0.0.1:0")
     }
 
     /// The three topics.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{Assignor, AutoOffsetReset, DrainMode, FinalTopic, PublishConfig, Rate};
+use super::super::{
+    Assignor, AutoOffsetReset, DrainMode, FinalTopic, PublishConfig, Rate, Sources,
+};
 use super::{file, needed};
 use crate::consumer::GroupProtocol;
 
@@ -89,6 +91,15 @@ fn wrong_values_are_told_with_what_to_do() {
         ("telegram.rate = \"30\"", "messages/duration"),
         ("telegram.rate = \"0/1s\"", "send nothing"),
         ("telegram.rate = \"1/0s\"", "send nothing"),
+        (
+            "http.listen = \"localhost:9464\"",
+            "an IP address and a port",
+        ),
+        ("http.listen = \"9464\"", "or `[::1]:9464`, or nothing"),
+        ("http.listen = 9464", "write text in quotes"),
+        ("http.max_connections = 0", "at least 1"),
+        ("http.timeout = \"0s\"", "at least 1ms"),
+        ("health.stuck_after = 300", "has no unit"),
     ] {
         let problems = file(text).problems();
         let key = text.split(" = ").next().unwrap();
@@ -210,6 +221,8 @@ fn rules_between_keys_hold() {
             "drain.group_id",
         ),
         (&["telegram.timeout=285s"], "telegram.timeout"),
+        (&["http.timeout=5s"], "http.timeout"),
+        (&["health.answer_within=10s"], "health.answer_within"),
         (
             &["kafka.group.remote.assignor=range"],
             "kafka.group.remote.assignor",
@@ -251,6 +264,22 @@ fn rules_between_keys_hold() {
             "{problems:#?}"
         );
     }
+}
+
+#[test]
+fn where_to_listen_is_loopback_unless_said_and_may_be_nowhere() {
+    let listen = |sources: Sources| sources.config().http.listen;
+    assert!(listen(needed()).unwrap().ip().is_loopback());
+    assert_eq!(listen(needed().set("http.listen", "")), None);
+    assert_eq!(listen(needed().variable("NOTIFIER_HTTP_LISTEN", "")), None);
+    assert_eq!(listen(file("http.listen = \"\"")), None);
+    for address in ["0.0.0.0:0", "[::1]:1"] {
+        let set = needed().set("http.listen", address);
+        assert_eq!(listen(set), Some(address.parse().unwrap()));
+    }
+    let shown = needed().set("http.listen", " ").load().unwrap().effective();
+    assert!(shown.contains("\nlisten = \"\" "), "{shown}");
+    assert_eq!(listen(file(&shown)), None);
 }
 
 #[test]
