@@ -25,8 +25,10 @@ pub(crate) const CLIENT_SECRET: &str = "client-secret";
 
 /// A token that Kafka takes without a signature, as its tests do.
 pub(crate) fn unsecured_token(user: &str, seconds: i64) -> String {
-    let now = now_ms() / 1000;
-    let claims = json!({ "sub": user, "iat": now, "exp": now + seconds });
+    let now = now_ms();
+    // To the millisecond: a token of few seconds must hold for all of them.
+    let ends = (now + 1000 * seconds) as f64 / 1000.0;
+    let claims = json!({ "sub": user, "iat": now / 1000, "exp": ends });
     let [header, claims] = [json!({ "alg": "none" }), claims]
         .map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
     format!("{header}.{claims}.")

@@ -200,7 +200,7 @@ fn user_of(token: &str) -> Option<String> {
     let claims = token.split('.').nth(1)?;
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;
-    let ends_ms = claims["exp"].as_i64()?.checked_mul(1000)?;
+    let ends = claims["exp"].as_f64()?;
     let user = claims["sub"].as_str().map(str::to_owned);
-    user.filter(|_| now_ms() < ends_ms)
+    user.filter(|_| (now_ms() as f64) < 1000.0 * ends)
 }
