@@ -7,7 +7,7 @@ use payment_notifier::group::subscription::{Subscription, decode_assignment};
 use payment_notifier::wire::frame::decode_response;
 
 /// The APIs that the client uses. A place in the list is part of the corpus: add at its end.
-const DECODE: [fn(u8, Bytes); 16] = [
+const DECODE: [fn(u8, Bytes); 21] = [
     decode::<ApiVersionsRequest>,
     decode::<MetadataRequest>,
     decode::<FindCoordinatorRequest>,
@@ -24,6 +24,11 @@ const DECODE: [fn(u8, Bytes); 16] = [
     decode::<CreateTopicsRequest>,
     decode::<SaslHandshakeRequest>,
     decode::<SaslAuthenticateRequest>,
+    decode::<ConsumerGroupHeartbeatRequest>,
+    decode::<AddPartitionsToTxnRequest>,
+    decode::<AddOffsetsToTxnRequest>,
+    decode::<TxnOffsetCommitRequest>,
+    decode::<EndTxnRequest>,
 ];
 
 /// Responses: a byte for the API, one for the version, then the frame.
