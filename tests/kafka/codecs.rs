@@ -6,13 +6,15 @@ use payment_notifier::consumer::ConsumerConfig;
 use payment_notifier::producer::{Producer, ProducerConfig, ProducerRecord};
 use payment_notifier::wire::compression::{Compression, GzipLevel};
 
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, tool};
 use crate::support::ours::{connect, consume};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     javas_batches_are_read_at_their_lowest_and_highest_levels(Cluster, Java) within 300,
+    // The broker in memory keeps batches as they come.
+    javas_batches_are_read_at_all_levels(Kafka) within 300,
     our_batches_are_read_by_java(Cluster, Java) within 300,
     a_batch_beyond_the_limit_is_told_and_not_skipped(Cluster),
 ];
@@ -58,32 +60,85 @@ async fn javas_batches_are_read_at_their_lowest_and_highest_levels() {
     }
 }
 
-async fn our_batches_are_read_by_java() {
+/// The broker compresses what is in its topics as they say, by what Java's client has for that
+/// (KIP-390): no other way tries so many levels in a test's time.
+async fn javas_batches_are_read_at_all_levels() {
     let cluster = Cluster::shared().await;
     let lines = lines();
-    let count = lines.len().to_string();
-    for (codec, level) in [
-        (Compression::Gzip, GzipLevel::FASTEST),
-        (Compression::Gzip, GzipLevel::SMALLEST),
-        (Compression::Snappy, GzipLevel::default()),
-        (Compression::Lz4, GzipLevel::default()),
-        (Compression::Zstd, GzipLevel::default()),
-    ] {
+    let levels = (1..=9).map(|level| (Compression::Gzip, level));
+    let levels = levels.chain((1..=17).map(|level| (Compression::Lz4, level)));
+    let fast = [-131_072, -1_000].into_iter().chain(-7..=-1);
+    let levels = levels.chain(fast.chain(1..=22).map(|level| (Compression::Zstd, level)));
+    for (codec, level) in levels {
         let topic = cluster.unique(codec.name());
-        cluster.create_topic(&topic, 1, &[]).await;
-        write(cluster, &topic, &lines, codec, level).await;
-        let codec_used = cluster.first_batch(&topic).await.codec;
-        assert_eq!(codec_used, i16::from(codec.id()), "{codec}");
-        let options = [
-            "--topic",
-            &topic,
-            "--from-beginning",
-            "--max-messages",
-            &count,
+        let setting = format!("compression.{codec}.level");
+        let level = level.to_string();
+        let settings = [
+            ("compression.type", codec.name()),
+            (setting.as_str(), level.as_str()),
         ];
-        let read = cluster.tool("kafka-console-consumer", &options).await;
-        assert!(read.lines().eq(&lines), "{codec} {level:?}");
+        cluster.create_topic(&topic, 1, &settings).await;
+        cluster.leader(&topic, 0).await;
+        let none = (Compression::None, GzipLevel::default());
+        write(cluster, &topic, &lines[..1], none.0, none.1).await;
+        write(cluster, &topic, &lines[1..], none.0, none.1).await;
+        let codecs = cluster.codecs(&topic).await;
+        let its = i16::from(codec.id());
+        assert!(
+            codecs.iter().all(|it| *it == its),
+            "{codec} {level}: {codecs:?}"
+        );
+        let records = consume(cluster, &topic, lines.len(), ConsumerConfig::default()).await;
+        let texts: Vec<_> = records.iter().map(Record::text).collect();
+        assert!(texts == lines, "{codec} {level}");
     }
+}
+
+async fn our_batches_are_read_by_java() {
+    let cluster = Cluster::shared().await;
+    let prefix = cluster.unique("ours");
+    let mut written = Vec::new();
+    let gzip = (1..=9).map(|level| (Compression::Gzip, GzipLevel::new(level)));
+    // The others have one level, as we write them.
+    let others = [Compression::Snappy, Compression::Lz4, Compression::Zstd];
+    let others = others.map(|codec| (codec, GzipLevel::default()));
+    for (number, (codec, level)) in gzip.chain(others).enumerate() {
+        let topic = format!("{prefix}-{number}");
+        cluster.create_topic(&topic, 1, &[]).await;
+        cluster.leader(&topic, 0).await;
+        let lines: Vec<_> = lines()
+            .iter()
+            .map(|line| format!("{line}{number}"))
+            .collect();
+        // A batch of nothing but an empty value, and one of a megabyte.
+        let empty = [String::new()];
+        write(cluster, &topic, &empty, codec, level).await;
+        write(cluster, &topic, &lines, codec, level).await;
+        let codecs = cluster.codecs(&topic).await;
+        let its = i16::from(codec.id());
+        assert!(
+            codecs.iter().all(|it| *it == its),
+            "{codec} {level:?}: {codecs:?}"
+        );
+        written.extend(empty);
+        written.extend(lines);
+    }
+    let (topics, count) = (format!("{prefix}-.*"), written.len().to_string());
+    let output = tool("kafka-console-consumer")
+        .args([
+            "--bootstrap-server",
+            cluster.bootstrap(),
+            "--from-beginning",
+        ])
+        .args(["--include", &topics, "--max-messages", &count])
+        .output();
+    let output = output.await.expect("python3 starts");
+    assert!(output.status.success(), "{output:?}");
+    let read = String::from_utf8(output.stdout).expect("text");
+    let mut read: Vec<_> = read.lines().collect();
+    read.sort_unstable();
+    written.sort_unstable();
+    assert!(read == written, "Java reads something else");
 }
 
 /// In one batch, where it is not larger than a broker allows.
