@@ -23,6 +23,7 @@ mod groups;
 mod isolation;
 mod older;
 mod peers;
+mod replicas;
 mod scenarios;
 mod security;
 mod sink_trouble;
@@ -71,5 +72,6 @@ fn main() -> ExitCode {
         security::tokens::TESTS,
         codecs::TESTS,
         older::TESTS,
+        replicas::TESTS,
     ])
 }

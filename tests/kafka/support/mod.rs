@@ -9,6 +9,7 @@ pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod coordinator;
+pub(crate) mod counting;
 pub(crate) mod examples;
 pub(crate) mod group;
 pub(crate) mod java;
