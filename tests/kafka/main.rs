@@ -31,6 +31,7 @@ mod smoke;
 mod spring;
 mod startup;
 mod stopping;
+mod supervision;
 mod support;
 mod takeover;
 mod topics;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         spring::TESTS,
         startup::TESTS,
         stopping::TESTS,
+        supervision::TESTS,
         groups::TESTS,
         takeover::TESTS,
         takeover::consumer_protocol::TESTS,
