@@ -28,27 +28,30 @@ pub(crate) const TESTS: &[Test] = tests![
     what_a_crash_left_open_is_over_soon(Cluster) within 300,
 ];
 
-/// Kills of one test run; a hundred in a long one.
+/// Kills of one test run, after which all is looked at; a hundred in a long one.
 const KILLS: usize = 8;
-/// The longest that a service lives before it is killed: it has joined and worked by then.
-const LONGEST_LIFE: u64 = 2_500;
+/// The longest that a service works before it is killed, in milliseconds.
+const LONGEST_LIFE: u64 = 1_500;
 
 async fn a_service_killed_at_any_point_leaves_each_record_in_one_place() {
     let kills = std::env::var("KILLS").ok();
     let kills = kills.map_or(KILLS, |kills| kills.parse().expect("a number"));
     let play = Play::on(Cluster::shared().await).await;
-    for _ in 0..kills {
+    for kill in 1..=kills {
         play.publish(9).await;
         let mut notifier = play.setup.run();
+        notifier.wait_for_log("drain started").await;
         // Any point is as good as any other.
         let life = Duration::from_millis(fastrand::u64(..LONGEST_LIFE));
         tokio::time::sleep(life).await;
         notifier.kill().await;
+        if kill % KILLS == 0 || kill == kills {
+            let mut notifier = play.setup.run();
+            play.all_is_over().await;
+            assert!(notifier.shut_down().await.success());
+            play.check().await;
+        }
     }
-    let mut notifier = play.setup.run();
-    play.all_is_over().await;
-    assert!(notifier.shut_down().await.success());
-    play.check().await;
 }
 
 /// Its session is the broker's to set: ten seconds here.
@@ -183,7 +186,7 @@ impl<'a> Play<'a> {
         let play = Self::of("classic", cluster).await;
         let setup = play
             .setup
-            .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "4000")
+            .set("NOTIFIER_KAFKA_SESSION_TIMEOUT_MS", "3000")
             .set("NOTIFIER_KAFKA_HEARTBEAT_INTERVAL_MS", "500");
         Self { setup, ..play }
     }
