@@ -190,6 +190,7 @@ fn unencodable(error: impl fmt::Display) -> FrameError {
     FrameError::Unencodable(error.to_string())
 }
 
+/// The message crate's own errors end with a line break.
 fn malformed(error: impl fmt::Display) -> FrameError {
-    FrameError::Malformed(error.to_string())
+    FrameError::Malformed(error.to_string().trim_end().to_owned())
 }
