@@ -4,9 +4,10 @@ use std::io::{IsTerminal, stderr};
 
 use clap::{Args, ValueEnum};
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
 
 /// What is logged, and how.
 #[derive(Args)]
@@ -47,8 +48,9 @@ pub fn init(args: &LogArgs, default: &str) -> Result<(), String> {
     tracing::subscriber::set_global_default(log).map_err(|error| error.to_string())
 }
 
-fn filter(text: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(text)
+/// Levels by target; there are no spans here to be chosen by.
+fn filter(text: &str) -> Result<Targets, ParseError> {
+    text.parse()
 }
 
 fn filter_text(text: &str) -> Result<String, ParseError> {
@@ -57,19 +59,18 @@ fn filter_text(text: &str) -> Result<String, ParseError> {
 
 fn subscriber<W>(
     format: LogFormat,
-    filter: EnvFilter,
+    filter: Targets,
     ansi: bool,
     writer: W,
 ) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer);
+    let log = registry().with(filter);
+    let lines = fmt::layer().with_writer(writer);
     match format {
-        LogFormat::Text => Box::new(log.with_ansi(ansi).finish()),
-        LogFormat::Json => Box::new(log.json().flatten_event(true).finish()),
+        LogFormat::Text => Box::new(log.with(lines.with_ansi(ansi))),
+        LogFormat::Json => Box::new(log.with(lines.json().flatten_event(true))),
     }
 }
 
