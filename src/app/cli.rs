@@ -3,12 +3,21 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use super::config::{Flag, Sources};
 use super::logging::LogArgs;
 
 #[cfg(test)]
 mod tests;
+
+/// The version, and what it was built from.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("PAYMENT_NOTIFIER_BUILD"),
+    ")"
+);
 
 /// Sends a Telegram message for every payment that Kafka brings; loses none.
 ///
@@ -17,7 +26,7 @@ mod tests;
 #[derive(Parser)]
 #[command(
     name = "payment-notifier",
-    version,
+    version = VERSION,
     after_help = "\
 Examples:
   payment-notifier demo
@@ -85,6 +94,28 @@ Examples:
   payment-notifier config --config payment-notifier.toml
   payment-notifier config --example > payment-notifier.toml")]
     Config(ConfigArgs),
+    /// Print a script for a shell that completes what is typed
+    ///
+    /// For who installs the program, not for daily use.
+    #[command(
+        hide = true,
+        after_help = "\
+Examples:
+  payment-notifier completions bash > /usr/share/bash-completion/completions/payment-notifier
+  payment-notifier completions --help"
+    )]
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program, or of one of its commands
+    ///
+    /// For who installs the program: --help says the same.
+    #[command(
+        hide = true,
+        after_help = "\
+Examples:
+  payment-notifier man > /usr/share/man/man1/payment-notifier.1
+  payment-notifier man --command run > /usr/share/man/man1/payment-notifier-run.1"
+    )]
+    Man(ManArgs),
 }
 
 /// The arguments of `demo`.
@@ -176,6 +207,21 @@ pub struct ConfigArgs {
     /// Where the configuration comes from.
     #[command(flatten)]
     pub source: SourceArgs,
+}
+
+/// The arguments of `completions`.
+#[derive(Args)]
+pub struct CompletionsArgs {
+    /// Whose form the script has
+    pub shell: Shell,
+}
+
+/// The arguments of `man`.
+#[derive(Args)]
+pub struct ManArgs {
+    /// The command that the page is about; without it, the program
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
 }
 
 impl SourceArgs {

@@ -8,6 +8,7 @@ mod drain;
 mod handler;
 mod http;
 pub mod logging;
+mod manual;
 mod publish;
 mod run;
 #[cfg(test)]
@@ -43,6 +44,11 @@ pub fn main() -> ExitCode {
     match &cli.command {
         Command::Demo(args) => block_on(demo::execute(args)),
         Command::Config(args) => print_config(args),
+        Command::Completions(args) => print(&manual::completions(args)),
+        Command::Man(args) => match manual::page(args) {
+            Ok(page) => print(&page),
+            Err(error) => refuse(&error),
+        },
         Command::Run(args) => start(Config::load(&args.source.gather()), |config| {
             run::execute(config, args)
         }),

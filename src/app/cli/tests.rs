@@ -26,8 +26,8 @@ fn every_help_has_an_example_and_explains_every_argument() {
     let commands: Vec<_> = command.get_subcommands_mut().collect();
     assert_eq!(
         commands.len(),
-        6,
-        "demo, run, drain, publish, config and help"
+        8,
+        "demo, run, drain, publish, config, completions, man and help"
     );
     for command in commands
         .into_iter()
