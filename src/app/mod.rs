@@ -15,6 +15,7 @@ mod run;
 mod scenarios;
 mod service;
 mod shutdown;
+mod supervisor;
 
 use std::fmt;
 use std::future::Future;

@@ -8,6 +8,7 @@ use super::config::Config;
 use super::http::{Server, Site};
 use super::service::{Paths, assemble};
 use super::shutdown;
+use super::supervisor::Supervisor;
 use crate::Error;
 use crate::engine::run::Outcome;
 
@@ -53,6 +54,15 @@ async fn serve(
     };
     let (service, engine) = assembled?;
     let (service, questions) = site.show(service);
-    let outcome = service.run_watched(engine, stop, questions).await?;
+    let supervisor = Supervisor::of_environment();
+    supervisor.ready();
+    let stop = async {
+        stop.await;
+        supervisor.stopping();
+    };
+    let outcome = tokio::select! {
+        outcome = service.run_watched(engine, stop, questions) => outcome?,
+        never = supervisor.show_life() => never,
+    };
     Ok(Some(outcome))
 }
