@@ -76,7 +76,8 @@ impl Member {
         }
     }
 
-    /// Answers [`Effect::Revoke`]: nothing of those partitions is in flight any more, and what
+    /// Answers [`Effect::Revoke`](super::super::Effect::Revoke): nothing of those partitions is in
+    /// flight any more, and what
     /// finished is committed.
     pub fn handle_revoked(&mut self, attempt: Attempt, now: Instant) {
         if self.base.finish_revocation(attempt) {
