@@ -81,8 +81,12 @@ impl TransactionMachine {
         self.effects.push_back(Effect::Ended(result));
     }
 
-    /// The producer ends, and with it what was asked of it.
+    /// The producer ends, and with it what was asked of it. It ends once: of what was under way
+    /// another answer may say the same.
     pub(super) fn fail(&mut self, failure: ProduceFailure) {
+        if self.state == State::FatalError {
+            return;
+        }
         let failure = ProduceFailure {
             code: failure.code.map(as_of_today),
             in_doubt: false,

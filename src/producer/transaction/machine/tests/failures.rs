@@ -158,6 +158,28 @@ fn a_fenced_producer_ends_for_good() {
     assert_eq!(told.code, Some(ErrorCode::PRODUCER_FENCED));
 }
 
+/// Two answers may say so: that of a leader, and that of whoever was asked at the same time.
+#[test]
+fn a_producer_ends_once() {
+    let mut bench = Bench::open(Protocol::EpochEach);
+    bench.send(0, 1);
+    let (request, _) = bench.produced();
+    bench.machine.handle_offsets(offsets("g"), 7, bench.now);
+    let Effect::FindCoordinator(found, _) = bench.effect() else {
+        panic!("nobody is sought");
+    };
+    bench.written(request, 0, ErrorCode::PRODUCER_FENCED);
+    bench.effects();
+    assert_eq!(bench.machine.state(), State::FatalError);
+    let forbidden = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    let answer = Err(AskFailure::Code(forbidden));
+    bench.machine.handle_coordinator(found, answer, bench.now);
+    assert_eq!(bench.effects(), []);
+    bench.machine.handle_commit(bench.now);
+    let told = bench.ended().unwrap_err();
+    assert_eq!(told.code, Some(ErrorCode::PRODUCER_FENCED));
+}
+
 #[test]
 fn a_producer_that_was_forgotten_asks_for_an_id_without_an_end() {
     let mut bench = Bench::open(Protocol::Announced);
