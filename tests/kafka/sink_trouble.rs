@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 use crate::support::notifier::Notifier;
 use crate::support::payments::{is_about, is_retry, record, retry_text, text, texts};
@@ -12,6 +14,7 @@ use crate::support::stage::Stage;
 use crate::support::telegram::{Answer, Sent, TOKEN, Telegram};
 
 pub(crate) const TESTS: &[Test] = tests![
+    telegram_is_reached_by_the_proxy_of_the_environment(Cluster),
     a_wait_costs_no_attempt(Cluster),
     a_wait_holds_all_partitions(Cluster),
     a_wait_costs_no_attempt_of_the_drain(Cluster),
@@ -433,4 +436,30 @@ fn retry_count(record: &Record) -> String {
 fn free_address() -> std::net::SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
+}
+
+/// As the variable says, which every HTTP client knows. Nothing of the request is for its eyes.
+async fn telegram_is_reached_by_the_proxy_of_the_environment() {
+    let proxy = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = proxy.local_addr().expect("it is bound");
+    let stage = Stage::new()
+        .await
+        .set("NOTIFIER_TELEGRAM_BASE_URL", "https://telegram.test")
+        .set("HTTPS_PROXY", &format!("http://{address}"));
+    stage.publish(&[record(1)]).await;
+    let mut notifier = stage.setup.run();
+    let (mut asked, _) = proxy.accept().await.expect("it is asked");
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let more = asked.read_buf(&mut request).await;
+        assert_ne!(more.expect("a request"), 0, "it ends too soon");
+    }
+    let request = String::from_utf8_lossy(&request).into_owned();
+    assert!(
+        request.starts_with("CONNECT telegram.test:443 HTTP/1.1\r\n"),
+        "{request}"
+    );
+    assert!(!request.contains(TOKEN), "{request}");
+    drop(asked);
+    assert!(notifier.shut_down().await.success());
 }
