@@ -149,7 +149,10 @@ fn service(
     let transactions = Transactions {
         id_prefix: format!("{source}-"),
         timeout: Duration::from_secs(10),
-        producer: ProducerConfig::default(),
+        producer: ProducerConfig {
+            linger: Duration::ZERO,
+            ..ProducerConfig::default()
+        },
     };
     Ok(Service {
         main: Some(Consumer::join(client, group)?),

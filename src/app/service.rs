@@ -208,6 +208,8 @@ fn transactions(config: &Config, paths: Paths) -> Option<Transactions> {
         timeout,
         producer: ProducerConfig {
             delivery_timeout: producer.delivery_timeout.min(timeout),
+            // What goes together is there together.
+            linger: Duration::ZERO,
             ..producer
         },
     })

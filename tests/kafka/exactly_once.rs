@@ -12,7 +12,7 @@ use payment_notifier::producer::{ProducerConfig, ProducerRecord};
 use payment_notifier::wire::batch::RecordBody;
 
 use crate::support::cluster::{Cluster, ONE_CLUSTER_AT_A_TIME};
-use crate::support::notifier::Setup;
+use crate::support::notifier::{Notifier, Setup};
 use crate::support::ours::connect;
 use crate::support::payments::{payment, record};
 use crate::support::records::Record;
@@ -46,7 +46,7 @@ async fn a_service_killed_at_any_point_leaves_each_record_in_one_place() {
         tokio::time::sleep(life).await;
         notifier.kill().await;
         if kill % KILLS == 0 || kill == kills {
-            let mut notifier = play.setup.run();
+            let mut notifier = play.running().await;
             play.all_is_over().await;
             assert!(notifier.shut_down().await.success());
             play.check().await;
@@ -64,7 +64,7 @@ async fn a_member_of_the_consumer_protocol_killed_leaves_each_record_in_one_plac
         play.telegram.wait_for(more).await;
         notifier.kill().await;
     }
-    let mut notifier = play.setup.run();
+    let mut notifier = play.running().await;
     play.all_is_over().await;
     assert!(notifier.shut_down().await.success());
     play.check().await;
@@ -79,7 +79,7 @@ async fn a_consumer_of_java_sees_each_record_once() {
         play.telegram.wait_for(more).await;
         notifier.kill().await;
     }
-    let mut notifier = play.setup.run();
+    let mut notifier = play.running().await;
     play.all_is_over().await;
     assert!(notifier.shut_down().await.success());
     play.check().await;
@@ -159,7 +159,7 @@ async fn what_a_crash_left_open_is_over_soon() {
             .await;
         notifier.kill().await;
     }
-    let mut notifier = play.setup.run();
+    let mut notifier = play.running().await;
     let began = std::time::Instant::now();
     play.all_is_over().await;
     assert!(
@@ -246,6 +246,13 @@ impl<'a> Play<'a> {
             let _delivery = sent.expect("the topic is there");
         }
         self.producer.flush().await.expect("the cluster takes them");
+    }
+
+    /// A service that has joined: whoever ends sooner has not heard of signals yet.
+    async fn running(&self) -> Notifier {
+        let notifier = self.setup.run();
+        notifier.wait_for_log("drain started").await;
+        notifier
     }
 
     /// The numbers of the payments that can't be sent.

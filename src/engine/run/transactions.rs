@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::{Done, Handler, Work};
 use crate::cluster::Client;
@@ -251,6 +251,8 @@ impl<H: Handler> Work<H> {
     }
 }
 
+/// What keeps a record from being written is told rather than that the transaction can't end; so the
+/// end is not asked for before.
 async fn transact(
     producer: &TransactionalProducer,
     records: Vec<ProducerRecord>,
@@ -261,20 +263,13 @@ async fn transact(
     for record in records {
         deliveries.push(transaction.send(record).await?);
     }
-    transaction.commit_offsets(offsets).await?;
-    let committed = transaction.commit().await;
-    // All have ended by now.
-    let mut written = Vec::with_capacity(deliveries.len());
-    for delivery in deliveries {
-        written.push(delivery.await.map(|acked| acked.offset));
-    }
-    let written: Result<Vec<_>, _> = written.into_iter().collect();
-    match committed {
-        Ok(()) => Ok(written?),
-        Err(error) => Err(Failed {
-            error,
-            written: written.unwrap_or_default(),
-        }),
+    let taken = transaction.commit_offsets(offsets);
+    let (written, taken) = tokio::join!(try_join_all(deliveries), taken);
+    let written = written?.iter().map(|acked| acked.offset).collect();
+    taken?;
+    match transaction.commit().await {
+        Ok(()) => Ok(written),
+        Err(error) => Err(Failed { error, written }),
     }
 }
 
