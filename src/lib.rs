@@ -38,7 +38,7 @@
 //! # What must always hold
 //!
 //! 1. An offset is committed only when its record and all before it in the partition are
-//!    delivered, or forwarded and acknowledged.
+//!    delivered, or forwarded and acknowledged; with transactions, by the one that forwards it.
 //! 2. Every record ends in exactly one of: delivered, dead letter (waiting), permanent.
 //! 3. A forwarded record differs from its source only in the headers we own.
 //! 4. Order within a partition is kept on the main path.
