@@ -256,7 +256,13 @@ async fn a_transaction_that_is_open_for_too_long_is_aborted_by_its_coordinator()
     };
     let producer = TransactionalProducer::new(&stage.client, config).expect("settings in order");
     let open = producer.begin().await.expect("a transaction");
-    stage.send(&open, 1, &["never"]).await;
+    // In the log before what is committed: that is not seen until this has ended.
+    let record = ProducerRecord::new(&*stage.topic, None, Some(b"never"));
+    let written = open
+        .send(record)
+        .await
+        .expect("it has a place in the buffer");
+    written.await.expect("written");
     let other = stage.producer("other");
     let behind = other.begin().await.expect("a transaction");
     stage.send(&behind, 1, &["a"]).await;
