@@ -150,7 +150,7 @@ fn service(
         id_prefix: format!("{source}-"),
         timeout: Duration::from_secs(10),
         producer: ProducerConfig {
-            linger: Duration::ZERO,
+            linger: Duration::from_millis(100),
             ..ProducerConfig::default()
         },
     };

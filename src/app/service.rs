@@ -208,12 +208,15 @@ fn transactions(config: &Config, paths: Paths) -> Option<Transactions> {
         timeout,
         producer: ProducerConfig {
             delivery_timeout: producer.delivery_timeout.min(timeout),
-            // What goes together is there together.
-            linger: Duration::ZERO,
+            // What goes together is flushed together.
+            linger: TOGETHER,
             ..producer
         },
     })
 }
+
+/// Longer than it takes to hand the records of a transaction to its producer.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 fn main_consumer(config: &Config) -> ConsumerConfig {
     ConsumerConfig {

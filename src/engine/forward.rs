@@ -1,5 +1,7 @@
 //! What the machine does with a record that goes to another topic.
 
+use std::collections::BTreeSet;
+
 use super::RecordSource;
 use super::config::Forwarding;
 use super::dead_letter::{Origin, dead_letter_body};
@@ -14,6 +16,11 @@ use crate::wire::TopicPartition;
 
 /// Records that one transaction forwards, at most.
 const MOST_TOGETHER: usize = 100;
+
+/// Transactions of a path that are under way at a time, so that many producers: a coordinator lets
+/// a producer begin its next one only once the end of the one before is marked in every partition,
+/// which the other need not wait for. With more there are more transactions, not more records.
+pub(crate) const MOST_AT_A_TIME: usize = 2;
 
 /// A group that has moved on is joined anew within moments, as a rule: no person is told of the
 /// first refusals.
@@ -62,7 +69,8 @@ impl<S: RecordSource> Engine<S> {
     }
 
     /// Has written what is to be forwarded and may be now. Each record by itself; or in one
-    /// transaction what is there together, but one at a time of what could not be written before,
+    /// transaction what is there together, in two transactions at a time, so that what comes
+    /// meanwhile gathers for the next. What could not be written before goes alone, one at a time,
     /// so that a record which never can be keeps none of the others.
     pub(super) fn write_out(&mut self, path: Path) {
         if self.forwarding == Forwarding::AtLeastOnce {
@@ -71,23 +79,30 @@ impl<S: RecordSource> Engine<S> {
             }
             return;
         }
-        for again in [false, true] {
-            let mut flights = self.forwards.values();
-            if flights.any(|flight| flight.path == path && flight.again == again) {
-                continue;
-            }
-            let most = if again { 1 } else { MOST_TOGETHER };
-            let commits = &self.lanes(path).commits;
-            // An older commit must not come to pass after that of the transaction.
-            let held = commits.partitions();
-            let mut together = self.outgoing(path, |tp, forward| {
+        // An older commit must not come to pass after that of the transaction; it may be that of a
+        // transaction whose lane is gone.
+        let mut held = self.lanes(path).commits.partitions();
+        held.extend(self.in_transactions(path));
+        for (again, at_a_time, most) in [(false, MOST_AT_A_TIME, MOST_TOGETHER), (true, 1, 1)] {
+            let flights = self.forwards.values();
+            let under_way = flights.filter(|flight| flight.path == path && flight.again == again);
+            let free = at_a_time.saturating_sub(under_way.count());
+            let ready = self.outgoing(path, |tp, forward| {
                 (forward.failures > 0) == again && !held.contains(tp)
             });
-            together.truncate(most);
-            if !together.is_empty() {
-                self.write(path, together, again);
+            for together in ready.chunks(most).take(free) {
+                self.write(path, together.to_vec(), again);
             }
         }
+    }
+
+    /// The partitions of the transactions under way.
+    pub(super) fn in_transactions(&self, path: Path) -> BTreeSet<TopicPartition> {
+        let flights = self.forwards.values();
+        let flights = flights.filter(|flight| flight.path == path && flight.commits);
+        flights
+            .flat_map(|flight| flight.partitions.iter().cloned())
+            .collect()
     }
 
     fn outgoing(

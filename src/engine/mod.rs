@@ -53,6 +53,7 @@ pub use config::{Config, DrainConfig, DrainMode, Forwarding};
 pub use effect::{
     CommitFailure, CommitFailureKind, Effect, ForwardFailure, ForwardFailureKind, Outgoing,
 };
+pub(crate) use forward::MOST_AT_A_TIME;
 pub use machine::{Engine, Life};
 pub use pace::Rate;
 pub use report::{DrainSummary, Report, Totals};

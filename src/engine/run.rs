@@ -34,7 +34,7 @@ use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
 use crate::wire::batch::Record;
 use crate::{Error, ErrorKind};
-use transactions::{Doubt, Producers};
+use transactions::{Doubt, Producers, Slot};
 
 /// What is done with each record.
 pub trait Handler: Send + Sync + 'static {
@@ -84,7 +84,7 @@ pub struct Service<H> {
 enum Done {
     Verdict(Ticket, Verdict),
     Forwarded(Ticket, Result<Vec<i64>, ForwardFailure>),
-    Moved(Ticket, (Path, bool), Result<Vec<i64>, Error>),
+    Moved(Ticket, Slot, Result<Vec<i64>, Error>),
     InDoubt(Doubt),
     Settled(Doubt),
     Tried(Result<(), Error>),

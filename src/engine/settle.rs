@@ -127,7 +127,9 @@ impl<S: RecordSource> Engine<S> {
             return;
         }
         let forwarding = self.forwarding;
-        let offsets = self.lanes(path).uncommitted(forwarding);
+        let mut offsets = self.lanes(path).uncommitted(forwarding);
+        let held = self.in_transactions(path);
+        offsets.retain(|(tp, _)| !held.contains(tp));
         if !offsets.is_empty() {
             let ticket = self.ticket();
             let commit = self.lanes(path).commits.begin(ticket, path, offsets);

@@ -54,7 +54,7 @@ impl<H: Handler> Work<H> {
                 records,
                 offsets,
                 again,
-            } => self.transact(ticket, (path, again), records, offsets),
+            } => self.transact(ticket, path, again, records, offsets),
             Effect::Commit {
                 ticket,
                 path,

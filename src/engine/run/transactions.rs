@@ -1,6 +1,6 @@
 //! Forwards that are one transaction with the commit of their offsets.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
@@ -8,7 +8,7 @@ use futures_util::future::{join_all, try_join_all};
 use super::{Done, Handler, Work};
 use crate::cluster::Client;
 use crate::consumer::CommitOffset;
-use crate::engine::{ForwardFailure, ForwardFailureKind, Outgoing, Path, Ticket};
+use crate::engine::{ForwardFailure, ForwardFailureKind, MOST_AT_A_TIME, Outgoing, Path, Ticket};
 use crate::group::GroupOffsets;
 use crate::producer::{ProducerConfig, ProducerRecord, TransactionalConfig, TransactionalProducer};
 use crate::wire::{ErrorCode, TopicPartition};
@@ -33,9 +33,14 @@ pub struct Transactions {
 /// Between looks at how a transaction has ended.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Which producer: a path has one for what is forwarded for the first time, and one for what
-/// could not be, so that a topic which refuses a record keeps no other waiting.
-type Slot = (Path, bool);
+/// Which producer, of those of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Slot {
+    path: Path,
+    /// For what could not be forwarded before: a topic which refuses a record keeps no other waiting.
+    again: bool,
+    number: usize,
+}
 
 /// A transaction of which nobody has told how it has ended.
 pub(super) struct Doubt {
@@ -59,30 +64,62 @@ impl From<Error> for Failed {
     }
 }
 
-/// The producers, made at their first use.
+/// The producers of both paths, each made at its first use.
 pub(super) struct Producers {
     client: Client,
     settings: Transactions,
     made: HashMap<Slot, TransactionalProducer>,
+    /// Those that no transaction has. First comes the one whose last is over the longest, and so
+    /// marked in its partitions.
+    idle: VecDeque<Slot>,
 }
 
 impl Producers {
     pub(super) fn new(client: Client, settings: Transactions) -> Self {
+        let numbers = 0..MOST_AT_A_TIME;
+        let kinds = numbers.map(|number| (false, number)).chain([(true, 0)]);
+        let slots = kinds.flat_map(|(again, number)| {
+            [Path::Main, Path::Drain].map(|path| Slot {
+                path,
+                again,
+                number,
+            })
+        });
         Self {
             client,
             settings,
             made: HashMap::new(),
+            idle: slots.collect(),
         }
+    }
+
+    /// Takes a producer for one transaction, after which its slot is to be given back.
+    fn take(&mut self, path: Path, again: bool) -> Result<(Slot, TransactionalProducer), Error> {
+        let mut idle = self.idle.iter();
+        let at = idle.position(|slot| (slot.path, slot.again) == (path, again));
+        let slot = at.and_then(|at| self.idle.remove(at));
+        let slot = slot.ok_or_else(no_producer)?;
+        let producer = self.get(slot);
+        if producer.is_err() {
+            self.give_back(slot);
+        }
+        Ok((slot, producer?))
+    }
+
+    fn give_back(&mut self, slot: Slot) {
+        self.idle.push_back(slot);
     }
 
     fn get(&mut self, slot: Slot) -> Result<TransactionalProducer, Error> {
         if let Some(producer) = self.made.get(&slot) {
             return Ok(producer.clone());
         }
-        let (path, again) = slot;
-        let suffix = if again { "-again" } else { "" };
+        let name = match slot.again {
+            true => format!("{}-again", slot.path),
+            false => format!("{}-{}", slot.path, slot.number),
+        };
         let config = TransactionalConfig {
-            transactional_id: format!("{}{path}{suffix}", self.settings.id_prefix),
+            transactional_id: format!("{}{name}", self.settings.id_prefix),
             transaction_timeout: self.settings.timeout,
             producer: self.settings.producer.clone(),
         };
@@ -104,14 +141,20 @@ impl Producers {
 }
 
 impl<H: Handler> Work<H> {
-    /// Finds out at the start whether there are transactions, before the first one is needed.
+    /// Finds out at the start whether there are transactions, before the first one is needed; and
+    /// ends what a process of the same name has left open, for which readers would wait.
     pub(super) fn try_transactions(&mut self) {
-        let path = match self.service.main {
-            Some(_) => Path::Main,
-            None => Path::Drain,
+        let Some(producers) = &mut self.producers else {
+            return;
         };
-        if let Some(producers) = &mut self.producers {
-            let producer = producers.get((path, false));
+        let used = |path| match path {
+            Path::Main => self.service.main.is_some(),
+            Path::Drain => self.service.drain.is_some(),
+        };
+        let slots = producers.idle.iter().filter(|slot| used(slot.path));
+        let slots: Vec<_> = slots.copied().collect();
+        let made = slots.into_iter().map(|slot| producers.get(slot));
+        for producer in made.collect::<Vec<_>>() {
             self.begin(async move {
                 let begun = async { producer?.begin().await.map(drop) };
                 Done::Tried(begun.await)
@@ -131,25 +174,33 @@ impl<H: Handler> Work<H> {
     pub(super) fn transact(
         &mut self,
         ticket: Ticket,
-        slot: Slot,
+        path: Path,
+        again: bool,
         records: Vec<Outgoing>,
         offsets: Vec<(TopicPartition, i64)>,
     ) {
+        let taken = match &mut self.producers {
+            Some(producers) => producers.take(path, again),
+            None => Err(no_producer()),
+        };
+        let (slot, producer) = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                let result = Err(failure(&error));
+                return self.begin(async move { Done::Forwarded(ticket, result) });
+            }
+        };
         let records: Vec<_> = records.into_iter().map(|it| self.record(it)).collect();
         let commits = offsets.iter().cloned();
         let commits: Vec<_> = commits
             .map(|(tp, next)| CommitOffset::new(tp, next))
             .collect();
         let mut stamped = None;
-        self.with_consumer(slot.0, |consumer| stamped = Some(consumer.stamped(commits)));
-        let producers = self.producers.as_mut();
-        let producer = producers.map(|producers| producers.get(slot));
+        self.with_consumer(path, |consumer| stamped = Some(consumer.stamped(commits)));
         self.begin(async move {
             let moved = async {
-                let (Some(stamped), Some(producer)) = (stamped, producer) else {
-                    return Err(no_consumer().into());
-                };
-                transact(&producer?, records, stamped.await?).await
+                let stamped = stamped.ok_or_else(no_consumer)?;
+                transact(&producer, records, stamped.await?).await
             };
             match moved.await {
                 Ok(written) => Done::Moved(ticket, slot, Ok(written)),
@@ -189,7 +240,7 @@ impl<H: Handler> Work<H> {
     pub(super) fn settled(&mut self, doubt: Doubt) {
         let partitions = doubt.offsets.iter().map(|(tp, _)| tp.clone()).collect();
         let mut committed = None;
-        self.with_consumer(doubt.slot.0, |consumer| {
+        self.with_consumer(doubt.slot.path, |consumer| {
             committed = Some(consumer.committed(partitions));
         });
         self.begin(async move {
@@ -220,15 +271,17 @@ impl<H: Handler> Work<H> {
     }
 
     pub(super) fn moved(&mut self, ticket: Ticket, slot: Slot, result: Result<Vec<i64>, Error>) {
-        if let Err(error) = &result {
-            if error.is_fenced()
-                && let Some(producers) = &mut self.producers
-            {
+        let fenced = result.as_ref().is_err_and(Error::is_fenced);
+        if let Some(producers) = &mut self.producers {
+            producers.give_back(slot);
+            if fenced {
                 // The group decides who owns a partition; a pause that outlasts the transaction
                 // timeout puts a producer out too.
-                tracing::warn!(%error, "the producer was fenced; another takes its place");
+                tracing::warn!("a producer was fenced; another takes its place");
                 producers.made.remove(&slot);
             }
+        }
+        if let Err(error) = &result {
             self.without_transactions(error);
         }
         let result = result.map_err(|error| failure(&error));
@@ -251,8 +304,10 @@ impl<H: Handler> Work<H> {
     }
 }
 
-/// What keeps a record from being written is told rather than that the transaction can't end; so the
-/// end is not asked for before.
+/// One after the other, since a coordinator that is adding partitions or offsets to a transaction
+/// has others wait that are to be added (KIP-890); so the records go in as few requests as there
+/// are brokers. What keeps one from being written is then told, too, rather than that the
+/// transaction can't end.
 async fn transact(
     producer: &TransactionalProducer,
     records: Vec<ProducerRecord>,
@@ -263,14 +318,18 @@ async fn transact(
     for record in records {
         deliveries.push(transaction.send(record).await?);
     }
-    let taken = transaction.commit_offsets(offsets);
-    let (written, taken) = tokio::join!(try_join_all(deliveries), taken);
-    let written = written?.iter().map(|acked| acked.offset).collect();
-    taken?;
+    transaction.flush().await?;
+    let written = try_join_all(deliveries).await?;
+    let written = written.iter().map(|acked| acked.offset).collect();
+    transaction.commit_offsets(offsets).await?;
     match transaction.commit().await {
         Ok(()) => Ok(written),
         Err(error) => Err(Failed { error, written }),
     }
+}
+
+fn no_producer() -> Error {
+    Error::new(ErrorKind::Closed, "there is no producer for it")
 }
 
 fn no_consumer() -> Error {

@@ -93,7 +93,7 @@ fn answer_forward(world: &mut World, pending: &Pending, trouble: bool) {
         message: "no leader".into(),
     };
     let luck = if trouble { world.rng.u32(..10) } else { 9 };
-    let owned = world.owns(*path, offsets);
+    let owned = world.owns(*path, offsets, pending.asked);
     let result = match luck {
         _ if !owned => Err(failure(ForwardFailureKind::Fenced)),
         0 if world.troubled && offsets.is_empty() => {
@@ -132,7 +132,7 @@ fn answer_commit(world: &mut World, pending: &Pending, trouble: bool) {
     else {
         return;
     };
-    let owned = world.owns(*path, offsets);
+    let owned = world.owns(*path, offsets, pending.asked);
     let luck = if trouble { world.rng.u32(..20) } else { 9 };
     let kind = match luck {
         _ if !owned => Some(CommitFailureKind::Fenced),

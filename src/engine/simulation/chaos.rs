@@ -210,7 +210,8 @@ fn go_back(world: &mut World, path: Path) {
         path,
         tp: tp.clone(),
     });
-    world.hold(path, partition, offset);
+    let since = world.held[path as usize][&partition].since;
+    world.hold(path, partition, offset, Some(since));
     let now = world.now();
     world.engine.handle_reset(path, tp, offset, now);
     world.follow();
@@ -234,7 +235,7 @@ pub(super) fn restart(world: &mut World) {
                 records,
                 offsets,
                 ..
-            } if arrives && world.owns(path, &offsets) => {
+            } if arrives && world.owns(path, &offsets, pending.asked) => {
                 if offsets.is_empty() {
                     world.ledger.may_repeat();
                 }

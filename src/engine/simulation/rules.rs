@@ -59,8 +59,8 @@ impl World {
         }
     }
 
-    /// Only one at a time of a kind; with it goes what it commits, and nothing that a commit under
-    /// way may set back.
+    /// No more at a time than there are producers, and no partition in two of them; with it goes
+    /// what it commits, and nothing that a commit under way may set back.
     pub(super) fn check_flight(
         &self,
         path: Path,
@@ -78,26 +78,29 @@ impl World {
         }
         assert_eq!(offsets, of_records);
         assert!(!again || records.len() == 1, "what failed goes alone");
+        let mut at_a_time = 1;
         for pending in &self.pending {
-            match &pending.effect {
+            let (other, committed) = match &pending.effect {
                 Effect::Forward {
                     path: other,
                     again: kind,
+                    offsets,
                     ..
-                } => assert!((*other, *kind) != (path, again), "two transactions"),
-                Effect::Commit {
-                    path: other,
-                    offsets: committed,
-                    ..
-                } if *other == path => assert!(
-                    committed
-                        .iter()
-                        .all(|(tp, _)| offsets.iter().all(|it| it.0 != *tp)),
-                    "a transaction beside a commit of the same partition"
-                ),
-                _ => {}
-            }
+                } => {
+                    at_a_time += usize::from((*other, *kind) == (path, again));
+                    (other, offsets)
+                }
+                Effect::Commit { path, offsets, .. } => (path, offsets),
+                _ => continue,
+            };
+            let apart = |(tp, _): &(TopicPartition, i64)| offsets.iter().all(|it| it.0 != *tp);
+            assert!(
+                *other != path || committed.iter().all(apart),
+                "a transaction beside another commit of the same partition"
+            );
         }
+        let most = if again { 1 } else { MOST_AT_A_TIME };
+        assert!(at_a_time <= most, "{at_a_time} transactions");
     }
 
     /// Key, value and foreign headers are unchanged, and the count rises with each try.

@@ -21,8 +21,10 @@ pub(super) struct Held {
     pub(super) position: i64,
     pub(super) paused: bool,
     pub(super) revoking: bool,
-    /// Which assignment of the partition this is.
+    /// Which beginning of the partition this is.
     pub(super) term: u64,
+    /// The first of them since the consumer has it: what was asked for before is refused.
+    pub(super) since: u64,
     /// The end that was told last.
     pub(super) end: Option<i64>,
     /// True where it is to be told again, as after a pause.
@@ -35,6 +37,8 @@ pub(super) struct Pending {
     pub(super) effect: Effect,
     /// The assignments that its places belong to; none where the engine has given one up.
     pub(super) terms: Vec<Option<u64>>,
+    /// The newest beginning of any partition when it was asked for.
+    pub(super) asked: u64,
 }
 
 impl Pending {
@@ -209,12 +213,14 @@ impl World {
         left.any(|record| !is_marker(record))
     }
 
-    /// True where these partitions are all this consumer's.
-    pub(super) fn owns(&self, path: Path, offsets: &[(TopicPartition, i64)]) -> bool {
+    /// True where these partitions are all this consumer's, and have been since they were asked
+    /// to be committed.
+    pub(super) fn owns(&self, path: Path, offsets: &[(TopicPartition, i64)], asked: u64) -> bool {
         let held = &self.held[path as usize];
-        offsets
-            .iter()
-            .all(|(tp, _)| held.contains_key(&tp.partition))
+        offsets.iter().all(|(tp, _)| {
+            held.get(&tp.partition)
+                .is_some_and(|held| held.since <= asked)
+        })
     }
 
     fn write(&mut self, to: Destination, partition: i32, body: &RecordBody) -> i64 {
@@ -234,20 +240,22 @@ impl World {
     pub(super) fn assign(&mut self, path: Path, partitions: &[i32]) {
         for partition in partitions {
             let position = *self.committed[path as usize].get(partition).unwrap_or(&0);
-            self.hold(path, *partition, position);
+            self.hold(path, *partition, position, None);
         }
         let partitions = partitions.iter().map(|n| tp(path, *n)).collect();
         self.engine.handle_assigned(path, partitions, self.now());
         self.follow();
     }
 
-    /// A partition is the consumer's from this offset on.
-    pub(super) fn hold(&mut self, path: Path, partition: i32, position: i64) {
+    /// A partition is the consumer's from this offset on. `since` is when it became so; none for
+    /// now.
+    pub(super) fn hold(&mut self, path: Path, partition: i32, position: i64, since: Option<u64>) {
         self.ledger.begins(path, partition, position);
         self.terms += 1;
         let held = Held {
             position,
             term: self.terms,
+            since: since.unwrap_or(self.terms),
             ..Held::default()
         };
         self.held[path as usize].insert(partition, held);
@@ -323,7 +331,12 @@ impl World {
                 | Effect::Probe
                 | Effect::QueryEndOffsets { .. }
         ) {
-            self.pending.push(Pending { effect, terms });
+            let asked = self.terms;
+            self.pending.push(Pending {
+                effect,
+                terms,
+                asked,
+            });
         }
     }
 

@@ -44,24 +44,35 @@ fn a_forward_commits_its_record_and_all_before_it() {
 }
 
 #[test]
-fn what_is_ready_while_one_is_under_way_goes_together_in_the_next() {
-    let mut rig = rig(&[0, 1, 2]);
-    for partition in 0..3 {
+fn what_is_ready_while_two_are_under_way_goes_together_in_the_next() {
+    let mut rig = rig(&[0, 1, 2, 3]);
+    for partition in 0..4 {
         rig.plain(Main, partition, &[0]);
     }
     assert_eq!(
         rig.verdict(1, transient()),
-        ["forward 4 main 0 to dead-letter 0, commit 0=1"]
+        [
+            "forward 4 main 0 to dead-letter 0, commit 0=1",
+            "send 5 main 3@0"
+        ]
     );
-    assert_eq!(rig.verdict(2, transient()), NONE);
-    assert_eq!(rig.verdict(3, rejected()), NONE);
     assert_eq!(
-        rig.moved(4, &[0]),
-        ["forward 5 main 1 to dead-letter 1 2 to permanent-failure 2, commit 1=1 2=1"]
+        rig.verdict(2, transient()),
+        ["forward 6 main 1 to dead-letter 1, commit 1=1"]
     );
-    assert_eq!(rig.moved(5, &[0, 0]), NONE);
+    assert_eq!(rig.verdict(3, transient()), NONE);
+    assert_eq!(
+        rig.verdict(5, rejected()),
+        ["TooFewPartitions permanent-failure 3"]
+    );
+    assert_eq!(
+        rig.moved(6, &[0]),
+        ["forward 7 main 2 to dead-letter 2 3 to permanent-failure 0, commit 2=1 3=1"]
+    );
+    assert_eq!(rig.moved(4, &[0]), NONE);
+    assert_eq!(rig.moved(7, &[0, 0]), NONE);
     let totals = rig.engine.totals(Main);
-    assert_eq!((totals.dead_lettered, totals.permanent), (2, 1));
+    assert_eq!((totals.dead_lettered, totals.permanent), (3, 1));
 }
 
 #[test]
@@ -74,10 +85,7 @@ fn what_could_not_be_written_goes_alone_and_keeps_no_other() {
     rig.verdict(2, transient());
     assert_eq!(
         rig.not_forwarded(4, NotWritten),
-        [
-            "PartitionStuck 0 no leader",
-            "forward 5 main 1 to dead-letter 1, commit 1=1"
-        ]
+        ["PartitionStuck 0 no leader"]
     );
     rig.not_forwarded(5, NotWritten);
     assert_eq!(
@@ -95,6 +103,24 @@ fn what_could_not_be_written_goes_alone_and_keeps_no_other() {
     );
     assert_eq!(rig.moved(8, &[0]), NONE);
     assert_eq!(rig.moved(7, &[0]), NONE);
+}
+
+#[test]
+fn a_partition_that_is_read_again_waits_for_its_transaction_of_before() {
+    let mut rig = rig(&[0]);
+    rig.plain(Main, 0, &[5]);
+    rig.verdict(1, transient());
+    assert_eq!(
+        rig.reset(Main, 0, 3),
+        NONE,
+        "its commit would be the older one"
+    );
+    rig.plain(Main, 0, &[3]);
+    assert_eq!(rig.verdict(3, transient()), NONE);
+    assert_eq!(
+        rig.moved(2, &[0]),
+        ["forward 4 main 0 to dead-letter 0, commit 0=4"]
+    );
 }
 
 #[test]
@@ -137,11 +163,11 @@ fn a_partition_that_is_revoked_waits_for_its_transaction() {
     rig.plain(Main, 1, &[0]);
     rig.verdict(1, transient());
     assert_eq!(rig.revoking(Main, &[0, 1]), NONE);
-    assert_eq!(rig.verdict(2, transient()), NONE);
     assert_eq!(
-        rig.moved(3, &[0]),
+        rig.verdict(2, transient()),
         ["forward 4 main 1 to dead-letter 1, commit 1=1"]
     );
+    assert_eq!(rig.moved(3, &[0]), NONE);
     assert_eq!(rig.moved(4, &[0]), ["revoked main 0 1"]);
 }
 

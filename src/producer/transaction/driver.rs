@@ -33,6 +33,7 @@ pub(super) type Begin = oneshot::Sender<Result<Transaction, Error>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Send(Send),
+    Flush,
     Offsets(GroupOffsets, Reply),
     Commit(Reply),
     Abort(Reply),
@@ -148,6 +149,7 @@ impl Driver {
     fn handle_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Send(send)) => self.carrier.send(self.machine.records(), send, now()),
+            Some(Command::Flush) => self.machine.records().handle_flush(now()),
             Some(Command::Offsets(offsets, reply)) => {
                 self.last_token += 1;
                 self.offsets.insert(self.last_token, reply);

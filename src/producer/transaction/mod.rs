@@ -128,6 +128,20 @@ impl Transaction {
         Ok(delivery)
     }
 
+    /// Has all records go out that were sent, without lingering: together, where nothing of them
+    /// went before. Does not wait until they are acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] where the producer has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, they may linger.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.command(Command::Flush).await
+    }
+
     /// Has a group's offsets committed with the transaction; until it has ended, nobody reads the
     /// ones before (KIP-447).
     ///

@@ -93,7 +93,7 @@ async fn transactions_that_may_not_be_made() {
     let setup = setup
         .set("NOTIFIER_KAFKA_GROUP_INSTANCE_ID", "first")
         .set("NOTIFIER_DRAIN_ENABLED", "false");
-    let id = format!("{}-first-main", setup.group);
+    let id = format!("{}-first-main-0", setup.group);
     let id = Resource::TransactionalId(&id);
     cluster.allow("alice", Operation::Describe, id).await;
     let mut notifier = setup.run();
