@@ -17,10 +17,10 @@ use crate::support::stage::Stage;
 use crate::support::transactions::Transactions;
 
 pub(crate) const TESTS: &[Test] = tests![
-    what_was_aborted_is_left_out_as_others_leave_it_out(Kafka, Kcat, ConfluentKafka),
-    an_open_transaction_holds_the_end_back(Kafka, ConfluentKafka),
-    an_offset_in_an_open_transaction_is_waited_for(Kafka, ConfluentKafka),
-    a_dead_letter_that_was_aborted_is_not_drained(Kafka, ConfluentKafka),
+    what_was_aborted_is_left_out_as_others_leave_it_out(Cluster, Kcat, ConfluentKafka),
+    an_open_transaction_holds_the_end_back(Cluster, ConfluentKafka),
+    an_offset_in_an_open_transaction_is_waited_for(Cluster, ConfluentKafka),
+    a_dead_letter_that_was_aborted_is_not_drained(Cluster, ConfluentKafka),
 ];
 
 /// Two producers that take turns, in two partitions.

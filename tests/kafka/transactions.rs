@@ -21,11 +21,11 @@ use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
-    what_is_committed_is_seen_and_what_is_aborted_is_not(Kafka),
-    java_and_librdkafka_see_what_is_committed(Kafka, Kcat),
-    the_newest_producer_of_a_name_fences_those_before_it(Kafka),
-    offsets_are_committed_with_the_records_or_not_at_all(Kafka),
-    a_cluster_that_announces_partitions_is_spoken_to_in_its_way(Kafka) within 240,
+    what_is_committed_is_seen_and_what_is_aborted_is_not(Cluster),
+    java_and_librdkafka_see_what_is_committed(Cluster, Kcat),
+    the_newest_producer_of_a_name_fences_those_before_it(Cluster),
+    offsets_are_committed_with_the_records_or_not_at_all(Cluster),
+    a_cluster_that_announces_partitions_is_spoken_to_in_its_way(Cluster) within 240,
     who_has_no_right_to_the_transactional_id_is_told_so(Kafka),
 ];
 
@@ -122,16 +122,9 @@ async fn what_is_committed_is_seen_and_what_is_aborted_is_not() {
 }
 
 async fn a_cluster_that_announces_partitions_is_spoken_to_in_its_way() {
-    let cluster = Cluster::start(1, &[]).await;
+    let cluster = Cluster::start(1, &[("transaction.version", "0")]).await;
+    cluster.turn_off_feature("transaction.version").await;
     let stage = Stage::set(&cluster, 3).await;
-    let downgrade = ["downgrade", "--feature", "transaction.version=0"];
-    cluster
-        .tool("org.apache.kafka.tools.FeatureCommand", &downgrade)
-        .await;
-    let stage = Stage {
-        client: connect(&cluster).await,
-        ..stage
-    };
     let producer = stage.producer("id");
     tell_apart(&stage, &cluster, &producer).await;
 }

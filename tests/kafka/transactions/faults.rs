@@ -17,10 +17,10 @@ use crate::support::runner::{Test, tests};
 use crate::support::stream::publish_during;
 
 pub(crate) const TESTS: &[Test] = tests![
-    nodes_die_while_records_are_passed_on(Kafka) within 600,
-    the_coordinator_dies_between_any_two_steps(Kafka) within 600,
-    a_frozen_coordinator_leaves_no_doubt(Kafka) within 600,
-    a_transaction_that_is_open_for_too_long_is_aborted_by_its_coordinator(Kafka),
+    nodes_die_while_records_are_passed_on(Cluster) within 600,
+    the_coordinator_dies_between_any_two_steps(Cluster) within 600,
+    a_frozen_coordinator_leaves_no_doubt(Cluster) within 600,
+    a_transaction_that_is_open_for_too_long_is_aborted_by_its_coordinator(Cluster),
 ];
 
 /// Of the source, and of what is passed on.

@@ -134,8 +134,9 @@ fn defaults(nodes: usize, tls: &Path) -> BrokerConfig {
 /// Takes a setting of Kafka's.
 fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConfig {
     match &**name {
-        // A node that is gone is noticed at once.
-        "broker.session.timeout.ms" => config,
+        // A node that is gone is noticed at once, and so is a transaction's timeout.
+        "broker.session.timeout.ms"
+        | "transaction.abort.timed.out.transaction.cleanup.interval.ms" => config,
         "group.coordinator.rebalance.protocols" => {
             config.group_version = i16::from(value.contains("consumer"));
             config
