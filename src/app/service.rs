@@ -160,6 +160,7 @@ fn telegram(config: &Config) -> Result<Telegram, Error> {
     let telegram = TelegramConfig {
         base_url: config.telegram.base_url.clone(),
         token: config.bot.token.clone(),
+        token_file: config.bot.token_file.clone(),
         chat_id: config.bot.chat_id.clone(),
         timeout: config.telegram.timeout,
     };

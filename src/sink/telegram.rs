@@ -4,25 +4,29 @@
 //! # Invariants
 //!
 //! - The token is part of every address. It is in no failure, log line or `Debug`.
+//! - A token stays until a probe finds another in its file: probes are made while the sink is down.
 //! - One delivery makes one request, and a second one only where Telegram says that the chat has
 //!   moved. There is no idempotency key, so nothing else may be sent twice.
 
 mod answer;
+mod bot;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Url};
 use serde::Serialize;
-use tracing::warn;
+use tracing::{info, warn};
 
 use self::answer::Outcome;
+use self::bot::Bot;
 use super::http;
 use super::{Failure, FailureKind, Message, SetupError, Sink, Verdict};
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretSource};
 
 /// Where and how to send.
 #[derive(Clone, Debug)]
@@ -31,6 +35,9 @@ pub struct TelegramConfig {
     pub base_url: String,
     /// The bot's token.
     pub token: Secret,
+    /// The file that the token is from, where it is from one: each [`Sink::probe`] looks there for
+    /// another, as one that was revoked is replaced.
+    pub token_file: Option<PathBuf>,
     /// The chat: its number, or `@name` of a public channel.
     pub chat_id: String,
     /// The limit for one delivery from connecting to the end of the answer.
@@ -40,9 +47,9 @@ pub struct TelegramConfig {
 /// Sends messages to a Telegram chat. Shared: deliveries may run side by side.
 pub struct Telegram {
     client: Client,
-    send_url: Url,
-    probe_url: Url,
-    token: Secret,
+    base_url: Url,
+    bot: Mutex<Arc<Bot>>,
+    token_file: Option<SecretSource>,
     timeout: Duration,
     /// The chat, which moves when a group becomes a supergroup.
     chat_id: Mutex<String>,
@@ -63,38 +70,62 @@ impl Telegram {
     /// empty chat, a time limit of zero, and `https` on a CPU that can't do it.
     pub fn new(config: TelegramConfig) -> Result<Self, SetupError> {
         check(&config)?;
-        let send_url = method_url(&config, "sendMessage")?;
+        let base_url = base_url(&config.base_url)?;
         Ok(Self {
-            client: http::client(&send_url, config.timeout)?,
-            send_url,
-            probe_url: method_url(&config, "getMe")?,
-            token: config.token,
+            client: http::client(&base_url, config.timeout)?,
+            bot: Mutex::new(Arc::new(Bot::new(&base_url, config.token)?)),
+            base_url,
+            token_file: config.token_file.map(SecretSource::File),
             timeout: config.timeout,
             chat_id: Mutex::new(config.chat_id),
         })
     }
 
     async fn send(&self, chat_id: &str, text: &str, timeout: Duration) -> Outcome {
+        let bot = self.bot();
         let request = self
             .client
-            .post(self.send_url.clone())
+            .post(bot.send_url.clone())
             .timeout(timeout)
             .json(&SendMessage { chat_id, text });
-        match http::exchange(request, &self.token).await {
-            Ok(answer) => answer::outcome(answer, &self.token),
+        match http::exchange(request, &bot.token).await {
+            Ok(answer) => answer::outcome(answer, &bot.token),
             Err(no_answer) => Outcome::Final(no_answer.into()),
         }
     }
 
+    fn bot(&self) -> Arc<Bot> {
+        lock(&self.bot).clone()
+    }
+
+    /// Takes the token that is in its file now. Where there is none that could be one, the other
+    /// stays.
+    async fn look_for_another_token(&self) {
+        let Some(file) = &self.token_file else {
+            return;
+        };
+        let found = match file.read().await {
+            Ok(token) if token == self.bot().token => return,
+            Ok(token) => Bot::new(&self.base_url, token).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match found {
+            Ok(bot) => {
+                info!("there is another token in its file; it is used from now on");
+                *lock(&self.bot) = Arc::new(bot);
+            }
+            Err(error) => warn!(%error, "no other token is in its file"),
+        }
+    }
+
     fn chat_id(&self) -> String {
-        let chat_id = self.chat_id.lock().unwrap_or_else(PoisonError::into_inner);
-        chat_id.clone()
+        lock(&self.chat_id).clone()
     }
 
     /// Remembers where a chat went. Deliveries side by side all learn of it; one of them says so.
     fn chat_moved(&self, from: &str, to: i64) -> String {
         let to = to.to_string();
-        let mut chat_id = self.chat_id.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chat_id = lock(&self.chat_id);
         if *chat_id != to {
             warn!(
                 from,
@@ -129,12 +160,11 @@ impl Sink for Telegram {
 
     /// Asks Telegram who the bot is (`getMe`): it needs no more than a valid token, and any 200 will do.
     async fn probe(&self) -> Result<(), Failure> {
-        let request = self
-            .client
-            .get(self.probe_url.clone())
-            .timeout(self.timeout);
-        match http::exchange(request, &self.token).await {
-            Ok(answer) => answer::probe(&answer, &self.token),
+        self.look_for_another_token().await;
+        let bot = self.bot();
+        let request = self.client.get(bot.probe_url.clone()).timeout(self.timeout);
+        match http::exchange(request, &bot.token).await {
+            Ok(answer) => answer::probe(&answer, &bot.token),
             Err(no_answer) => Err(no_answer.failure),
         }
     }
@@ -144,36 +174,25 @@ impl Sink for Telegram {
 impl fmt::Debug for Telegram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Telegram")
-            .field("token", &self.token)
+            .field("token_file", &self.token_file)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }
 
 fn check(config: &TelegramConfig) -> Result<(), SetupError> {
-    let problem = if config.token.expose().is_empty() {
-        "the token is empty"
-    } else if !config.token.expose().chars().all(is_token_char) {
-        "the token has characters that no token has: a line end or quotes perhaps"
-    } else if config.chat_id.trim().is_empty() {
-        "the chat_id is empty"
-    } else if config.timeout.is_zero() {
-        "the timeout is zero"
-    } else {
-        return Ok(());
-    };
-    Err(SetupError::new(problem))
+    if config.chat_id.trim().is_empty() {
+        return Err(SetupError::new("the chat_id is empty"));
+    }
+    if config.timeout.is_zero() {
+        return Err(SetupError::new("the timeout is zero"));
+    }
+    Ok(())
 }
 
-/// Those that stand for themselves in an address (RFC 3986, section 2.3), and the token's colon.
-fn is_token_char(char: char) -> bool {
-    char.is_ascii_alphanumeric() || "-._~:".contains(char)
-}
-
-fn method_url(config: &TelegramConfig, method: &str) -> Result<Url, SetupError> {
+fn base_url(text: &str) -> Result<Url, SetupError> {
     let invalid = |problem: &str| SetupError::new(format!("the base_url {problem}"));
-    let base = Url::parse(&config.base_url)
-        .map_err(|error| invalid(&format!("is not an address: {error}")))?;
+    let base = Url::parse(text).map_err(|error| invalid(&format!("is not an address: {error}")))?;
     if !matches!(base.scheme(), "http" | "https") {
         return Err(invalid("is neither http:// nor https://"));
     }
@@ -183,7 +202,9 @@ fn method_url(config: &TelegramConfig, method: &str) -> Result<Url, SetupError> 
     if !base.username().is_empty() || base.password().is_some() {
         return Err(invalid("must not hold a user or password"));
     }
-    let base = base.as_str().trim_end_matches('/');
-    Url::parse(&format!("{base}/bot{}/{method}", config.token.expose()))
-        .map_err(|error| invalid(&format!("is not an address: {error}")))
+    Ok(base)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

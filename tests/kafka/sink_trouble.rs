@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_refused_message_may_be_a_dead_letter_first(Cluster),
     a_refused_dead_letter_goes_to_the_permanent_topic_at_once(Cluster),
     a_revoked_token_stops_the_line_until_it_works_again(Cluster),
+    a_revoked_token_is_replaced_in_its_file(Cluster),
     a_revoked_token_stops_the_drain_and_costs_no_attempt(Cluster),
     the_services_drain_goes_on_when_the_token_works_again(Cluster),
     an_unreachable_telegram_ends_a_drain_and_costs_no_attempt(Cluster),
@@ -178,6 +179,35 @@ async fn a_revoked_token_stops_the_line_until_it_works_again() {
     stage.committed(&[(0, 2), (1, 1), (2, 1)]).await;
     let errors = log.iter().filter(|line| line.contains("ERROR"));
     assert_eq!(errors.count(), 1, "one error a minute: {log:#?}");
+    assert!(log.iter().all(|line| !line.contains(TOKEN)), "{log:#?}");
+}
+
+/// Without a restart.
+async fn a_revoked_token_is_replaced_in_its_file() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "123456:revoked\n").expect("written");
+    let stage = Stage::new()
+        .await
+        .without_drain()
+        .set("NOTIFIER_TELEGRAM_PROBE_INTERVAL", "100ms");
+    let setup = stage.setup.without("NOTIFIER_TELEGRAM_TOKEN");
+    let path = file.path().to_str().expect("a path of text");
+    let stage = Stage {
+        setup: setup.set("NOTIFIER_TELEGRAM_TOKEN_FILE", path),
+        ..stage
+    };
+    stage.publish(&[record(1)]).await;
+    let log = stage
+        .run_until(async |notifier| {
+            notifier.wait_for_log("the line has stopped").await;
+            std::fs::write(file.path(), TOKEN).expect("written");
+            notifier.wait_for_log("the line goes on").await;
+            stage.telegram.wait_for(1).await;
+        })
+        .await;
+    stage.dead_letters(0).await;
+    stage.permanent(0).await;
+    stage.committed(&[(0, 1)]).await;
     assert!(log.iter().all(|line| !line.contains(TOKEN)), "{log:#?}");
 }
 

@@ -1,5 +1,7 @@
 //! What the configuration names but doesn't hold: the bot's token and the template, in files.
 
+use std::path::PathBuf;
+
 use super::formats;
 use super::reader::Reader;
 use super::secrets::{self, Places, read};
@@ -12,6 +14,8 @@ use crate::secret::Secret;
 pub struct Bot {
     /// The bot's token.
     pub token: Secret,
+    /// The file that the token is from, where it is from one.
+    pub token_file: Option<PathBuf>,
     /// The chat's number, or a channel's name with its `@`.
     pub chat_id: String,
 }
@@ -26,8 +30,10 @@ pub(super) fn bot(telegram: &TelegramConfig, reader: &mut Reader) -> Option<Bot>
         reader.reject("telegram.chat_id", message);
     }
     let token = token(telegram, reader);
+    let (token, token_file) = token?;
     Some(Bot {
-        token: token?,
+        token,
+        token_file,
         chat_id: telegram.chat_id.clone()?,
     })
 }
@@ -36,7 +42,7 @@ fn missing(keys: &str, variable: &str) -> String {
     format!("is missing: set {keys} in [telegram], or {variable}")
 }
 
-fn token(telegram: &TelegramConfig, reader: &mut Reader) -> Option<Secret> {
+fn token(telegram: &TelegramConfig, reader: &mut Reader) -> Option<(Secret, Option<PathBuf>)> {
     const TOKEN: &str = "telegram.token";
     let places = Places {
         value: (TOKEN, &telegram.token),
@@ -49,7 +55,7 @@ fn token(telegram: &TelegramConfig, reader: &mut Reader) -> Option<Secret> {
         let keys = "token or token_file";
         reader.reject(TOKEN, missing(keys, "NOTIFIER_TELEGRAM_TOKEN"));
     }
-    token
+    Some((token?, secrets::file_of(&places, reader)))
 }
 
 /// The template of the file, or the default one. A wrong file is noted.

@@ -59,17 +59,18 @@ pub(super) fn find_source(
     places: &Places<'_>,
     reader: &mut Reader,
 ) -> Result<Option<SecretSource>, Refused> {
-    let Some(secret) = find(places, reader)? else {
-        return Ok(None);
-    };
+    let found = find(places, reader)?;
+    let file = file_of(places, reader);
+    Ok(found.map(|secret| file.map_or(SecretSource::Text(secret), SecretSource::File)))
+}
+
+/// The file that a secret is from, where it is from one: a credential of systemd is one too.
+pub(super) fn file_of(places: &Places<'_>, reader: &Reader) -> Option<PathBuf> {
     let credential = match reader.origin(places.value.0) {
         Origin::Credential(path) => Some(path),
         _ => None,
     };
-    let file = places.file.1.clone().or(credential);
-    Ok(Some(
-        file.map_or(SecretSource::Text(secret), SecretSource::File),
-    ))
+    places.file.1.clone().or(credential)
 }
 
 fn in_file(path: &Path, of: &Places<'_>, warnings: &mut Vec<String>) -> Result<Secret, String> {

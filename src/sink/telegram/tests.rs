@@ -29,6 +29,7 @@ fn config(base_url: impl Into<String>) -> TelegramConfig {
     TelegramConfig {
         base_url: base_url.into(),
         token: Secret::from(TOKEN),
+        token_file: None,
         chat_id: "-42".to_owned(),
         timeout: Duration::from_secs(10),
     }
@@ -214,6 +215,38 @@ async fn a_probe_asks_who_the_bot_is() {
     assert_eq!(failure.kind, FailureKind::Unauthorized);
     assert!(failure.message.ends_with(": Unauthorized"), "{failure}");
     assert_eq!(stand_in.asked()[0].0, format!("GET /bot{TOKEN}/getMe"));
+}
+
+#[tokio::test]
+async fn a_probe_takes_the_token_that_is_in_the_file_now() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let no = || error(401, "Unauthorized", &json!(null));
+    let (stand_in, url) = StandIn::start([no(), no(), no(), delivered(), delivered()]).await;
+    let telegram = Telegram::new(TelegramConfig {
+        token_file: Some(file.path().to_owned()),
+        ..config(url)
+    })
+    .unwrap();
+    for (text, usable) in [
+        (format!("{TOKEN}\n"), false),
+        ("half a tok".to_owned(), false),
+        (String::new(), false),
+        ("12345:its_successor\n".to_owned(), true),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(telegram.probe().await.is_ok(), usable);
+    }
+    assert_eq!(deliver(&telegram).await, Verdict::Delivered);
+    let asked: Vec<_> = stand_in.asked().into_iter().map(|(line, _)| line).collect();
+    let probe = format!("GET /bot{TOKEN}/getMe");
+    assert_eq!(asked[..3], [&*probe, &probe, &probe]);
+    assert_eq!(
+        asked[3..],
+        [
+            "GET /bot12345:its_successor/getMe",
+            "POST /bot12345:its_successor/sendMessage"
+        ]
+    );
 }
 
 #[test]
