@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_member_of_the_consumer_protocol_killed_leaves_each_record_in_one_place(Cluster) within 600,
     a_consumer_of_java_sees_each_record_once(Kafka, Java) within 300,
     a_frozen_service_that_wakes_up_moves_nothing(Cluster) within 600,
+    a_frozen_member_of_the_consumer_protocol_moves_nothing(Cluster) within 600,
     nodes_that_die_make_no_second_dead_letter(Cluster) within 600,
     what_a_crash_left_open_is_over_soon(Cluster) within 300,
 ];
@@ -109,8 +110,15 @@ async fn a_consumer_of_java_sees_each_record_once() {
 }
 
 async fn a_frozen_service_that_wakes_up_moves_nothing() {
-    let play = Play::on(Cluster::shared().await).await;
-    for _ in 0..3 {
+    freeze(Play::on(Cluster::shared().await).await, 3).await;
+}
+
+async fn a_frozen_member_of_the_consumer_protocol_moves_nothing() {
+    freeze(Play::of("consumer", Cluster::shared().await).await, 2).await;
+}
+
+async fn freeze(play: Play<'_>, times: usize) {
+    for _ in 0..times {
         play.publish(18).await;
         let mut frozen = play.setup.run();
         let more = play.telegram.sent().len() + 5;
