@@ -19,18 +19,29 @@ use crate::support::telegram::Telegram;
 
 pub(crate) const TESTS: &[Test] = tests![
     a_leader_and_the_coordinator_are_killed(Cluster) within 600,
+    a_leader_and_the_coordinator_of_a_consumer_protocol_group_are_killed(Cluster) within 600,
     a_frozen_broker_is_gone_around(Cluster) within 600,
     all_brokers_restart_one_by_one(Cluster) within 600,
+    all_brokers_restart_one_by_one_under_the_consumer_protocol(Cluster) within 600,
     a_frozen_broker_holds_up_no_look_up(Cluster) within 600,
     a_cluster_gone_beyond_the_session_is_consumed_again(Cluster) within 600,
 ];
 
+const CONSUMER_PROTOCOL: (&str, &str) = ("NOTIFIER_KAFKA_GROUP_PROTOCOL", "consumer");
 /// Between payments, so that a fault meets some at every stage.
 const PACE: Duration = Duration::from_millis(10);
 
 async fn a_leader_and_the_coordinator_are_killed() {
+    kill_leader_and_coordinator(&[]).await;
+}
+
+async fn a_leader_and_the_coordinator_of_a_consumer_protocol_group_are_killed() {
+    kill_leader_and_coordinator(&[CONSUMER_PROTOCOL]).await;
+}
+
+async fn kill_leader_and_coordinator(settings: &[(&str, &str)]) {
     let _turn = ONE_CLUSTER_AT_A_TIME.lock().await;
-    let stage = Stage::set(&[]).await;
+    let stage = Stage::set(settings).await;
     let Stage { cluster, setup, .. } = &stage;
     stage
         .play(async {
@@ -71,8 +82,16 @@ async fn a_frozen_broker_is_gone_around() {
 }
 
 async fn all_brokers_restart_one_by_one() {
+    restart_all_brokers(&[]).await;
+}
+
+async fn all_brokers_restart_one_by_one_under_the_consumer_protocol() {
+    restart_all_brokers(&[CONSUMER_PROTOCOL]).await;
+}
+
+async fn restart_all_brokers(settings: &[(&str, &str)]) {
     let _turn = ONE_CLUSTER_AT_A_TIME.lock().await;
-    let stage = Stage::set(&[]).await;
+    let stage = Stage::set(settings).await;
     stage
         .play(async {
             for node in 1..=3 {

@@ -13,6 +13,7 @@ use crate::support::verifiable::Verifiable;
 
 pub(crate) const TESTS: &[Test] = tests![
     kafkas_tool_sees_our_members_and_their_lag(Cluster, Java),
+    kafkas_tool_sees_our_members_of_the_consumer_protocol(Cluster, Java),
     range_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka) within 240,
     cooperative_sticky_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka) within 240,
 ];
@@ -20,9 +21,19 @@ pub(crate) const TESTS: &[Test] = tests![
 const PARTITIONS: usize = 6;
 
 async fn kafkas_tool_sees_our_members_and_their_lag() {
+    seen_by_kafkas_tool("classic").await;
+}
+
+async fn kafkas_tool_sees_our_members_of_the_consumer_protocol() {
+    seen_by_kafkas_tool("consumer").await;
+}
+
+async fn seen_by_kafkas_tool(protocol: &str) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
-    let setup = Setup::new(cluster, &telegram).set("NOTIFIER_KAFKA_CLIENT_ID", "seoul-1");
+    let setup = Setup::new(cluster, &telegram)
+        .set("NOTIFIER_KAFKA_GROUP_PROTOCOL", protocol)
+        .set("NOTIFIER_KAFKA_CLIENT_ID", "seoul-1");
     let mut notifier = setup.run();
     cluster.wait_for_members(&setup.group, 1, 3).await;
     cluster.produce(&setup.source, &payments(0..9, 3)).await;
@@ -43,7 +54,7 @@ async fn kafkas_tool_sees_our_members_and_their_lag() {
         assert_eq!(row[7], "/127.0.0.1");
         assert_eq!(row[8], "seoul-1");
     }
-    // Columns: group, member, host, client id, number of partitions, …, the assignment.
+    // Columns: group, member, host, client id, number of partitions, …, the assignment, ….
     let members = describe(cluster, &setup, &["--members", "--verbose"]).await;
     let row = members.iter().find(|row| row.first() == Some(&setup.group));
     let row = row.unwrap_or_else(|| panic!("no member in {members:?}"));
