@@ -118,7 +118,7 @@ fn conversation(sasl: Sasl, how: u8, messages: &[&[u8]]) {
     let (ours, theirs) = duplex(1 << 12);
     let deadline = Instant::now() + Duration::from_secs(60);
     let opened = runtime.block_on(async {
-        let client = Connection::open(ours, Arc::from("peer"), &config, deadline);
+        let client = Connection::open(Box::new(ours), Arc::from("peer"), &config, deadline);
         let server = async {
             // It closes when it has said everything; the client need not hear it all.
             serve(theirs, i16::from(how / 5 % 3), messages).await;

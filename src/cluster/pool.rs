@@ -273,12 +273,12 @@ impl Pool {
             Ok(stream)
         };
         let stream = in_time(address, deadline, connecting).await?;
-        self.open(stream, address, deadline).await
+        self.open(Box::new(stream), address, deadline).await
     }
 
     async fn open(
         &self,
-        stream: impl Stream + 'static,
+        stream: Box<dyn Stream>,
         address: &str,
         deadline: Instant,
     ) -> Result<Connection, Error> {
@@ -287,7 +287,7 @@ impl Pool {
             None => Connection::open(stream, peer, &self.connection, deadline).await,
             Some(tls) => {
                 let stream = tls::handshake(stream, address, tls, deadline).await?;
-                Connection::open(stream, peer, &self.connection, deadline).await
+                Connection::open(Box::new(stream), peer, &self.connection, deadline).await
             }
         }
     }

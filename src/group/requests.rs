@@ -16,11 +16,11 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::ErrorKind;
 use crate::cluster::{Channel, Node};
 use crate::group::membership::{self, GroupMember, RequestError};
 use crate::wire::ErrorCode;
 use crate::wire::names::{group_id, text, topic_name};
+use crate::{Error, ErrorKind};
 
 pub(crate) use offsets::Found;
 
@@ -177,14 +177,16 @@ impl Requests {
         self.channel
             .call(Node::Id(coordinator), request, deadline)
             .await
-            .map_err(|error| {
-                tracing::debug!(group = %self.group, %error, "a request to the coordinator failed");
-                match error.kind() {
-                    ErrorKind::Timeout => RequestError::Timeout,
-                    ErrorKind::Unsupported => RequestError::Code(ErrorCode::UNSUPPORTED_VERSION),
-                    _ => RequestError::Disconnected,
-                }
-            })
+            .map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &Error) -> RequestError {
+        tracing::debug!(group = %self.group, %error, "a request to the coordinator failed");
+        match error.kind() {
+            ErrorKind::Timeout => RequestError::Timeout,
+            ErrorKind::Unsupported => RequestError::Code(ErrorCode::UNSUPPORTED_VERSION),
+            _ => RequestError::Disconnected,
+        }
     }
 }
 

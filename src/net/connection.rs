@@ -12,10 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::net::connect::Stream;
 use crate::net::connection::task::{Outgoing, Task};
 use crate::net::sasl::log_in;
 use crate::net::security::Security;
@@ -23,7 +23,7 @@ use crate::net::session::{Session, Turn};
 use crate::net::throttle::Throttle;
 use crate::net::traffic::Traffic;
 use crate::wire::ErrorCode;
-use crate::wire::frame;
+use crate::wire::frame::{self, FrameError};
 use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
 use crate::{Error, ErrorKind};
 
@@ -72,15 +72,12 @@ impl Connection {
     /// # Cancel safety
     ///
     /// When dropped, the stream is closed.
-    pub async fn open<S>(
-        stream: S,
+    pub async fn open(
+        stream: Box<dyn Stream>,
         peer: Arc<str>,
         config: &ConnectionConfig,
         deadline: Instant,
-    ) -> Result<Self, Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + 'static,
-    {
+    ) -> Result<Self, Error> {
         let (requests, queue) = mpsc::channel(QUEUE);
         let task = Task::new(queue, peer.clone(), config);
         tokio::spawn(task.run(stream));
@@ -141,19 +138,10 @@ impl Connection {
         deadline: Instant,
     ) -> Result<R::Response, Error> {
         let version = self.version::<R>()?.min(highest);
-        let turn = async {
-            // First, as nothing renews a login while a turn is held.
-            self.throttle.over().await;
-            self.turn(deadline).await
-        };
-        let turn = tokio::time::timeout_at(deadline, turn).await;
-        let turn = turn.map_err(|_| self.late(R::KEY))??;
-        let answer = self.exchange(request, version, turn, deadline).await?;
-        if let Some(pause) = frame::throttle_time::<R>(&answer, version) {
-            tracing::debug!(peer = %self.peer, ?pause, "throttled by the broker");
-            self.traffic.throttled(pause);
-            self.throttle.begin(pause);
-        }
+        let frame = self.encode(request, version)?;
+        let turn = self.turn_in_time(R::KEY, deadline).await?;
+        let answer = self.exchange(R::KEY, frame, turn, deadline).await?;
+        self.obey(frame::throttle_time::<R>(&answer, version));
         self.decode::<R>(answer, version)
     }
 
@@ -164,8 +152,19 @@ impl Connection {
         deadline: Instant,
     ) -> Result<R::Response, Error> {
         let version = self.version::<R>()?;
-        let answer = self.exchange(request, version, None, deadline).await?;
+        let frame = self.encode(request, version)?;
+        let answer = self.exchange(R::KEY, frame, None, deadline).await?;
         self.decode::<R>(answer, version)
+    }
+
+    async fn turn_in_time(&self, key: i16, deadline: Instant) -> Result<Option<Turn<'_>>, Error> {
+        let turn = async {
+            // First, as nothing renews a login while a turn is held.
+            self.throttle.over().await;
+            self.turn(deadline).await
+        };
+        let turn = tokio::time::timeout_at(deadline, turn).await;
+        turn.map_err(|_| self.late(key))?
     }
 
     /// Waits for a turn to send, where the login must be renewed from time to time.
@@ -188,17 +187,34 @@ impl Connection {
         }
     }
 
+    /// Leaves the broker alone for as long as it says in an answer.
+    fn obey(&self, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            tracing::debug!(peer = %self.peer, ?pause, "throttled by the broker");
+            self.traffic.throttled(pause);
+            self.throttle.begin(pause);
+        }
+    }
+
+    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, Error> {
+        frame::request(0, Some(&self.client_id), version, request).map_err(|error| {
+            Error::caused(ErrorKind::Usage, "a request that can't be encoded", error)
+        })
+    }
+
     fn decode<R: Request>(&self, answer: Bytes, version: i16) -> Result<R::Response, Error> {
         let codes = frame::error_codes::<R>(&answer, version);
         self.traffic.refused(R::KEY, &codes);
-        frame::decode_response::<R>(answer, version).map_err(|error| {
-            self.traffic.unanswered(R::KEY, ErrorKind::Protocol);
-            Error::caused(
-                ErrorKind::Protocol,
-                format!("{}: unreadable answer", self.peer),
-                error,
-            )
-        })
+        frame::decode_response::<R>(answer, version).map_err(|error| self.unreadable(R::KEY, error))
+    }
+
+    fn unreadable(&self, key: i16, error: FrameError) -> Error {
+        self.traffic.unanswered(key, ErrorKind::Protocol);
+        Error::caused(
+            ErrorKind::Protocol,
+            format!("{}: unreadable answer", self.peer),
+            error,
+        )
     }
 
     /// The version in which a request would be sent.
@@ -231,24 +247,22 @@ impl Connection {
         &self.peer
     }
 
-    async fn exchange<R: Request>(
+    /// Sends a frame and waits for the frame that answers it. It knows neither's type: the program
+    /// has it once, not once for each request.
+    async fn exchange(
         &self,
-        request: &R,
-        version: i16,
+        key: i16,
+        frame: Bytes,
         turn: Option<Turn<'_>>,
         deadline: Instant,
     ) -> Result<Bytes, Error> {
-        let frame =
-            frame::request(0, Some(&self.client_id), version, request).map_err(|error| {
-                Error::caused(ErrorKind::Usage, "a request that can't be encoded", error)
-            })?;
         let (reply, answer) = oneshot::channel();
         let outgoing = Outgoing {
             frame: frame.into(),
             deadline,
             reply,
         };
-        self.traffic.asked(R::KEY);
+        self.traffic.asked(key);
         let exchange = async {
             self.requests
                 .send(outgoing)
@@ -258,8 +272,8 @@ impl Connection {
             answer.await.map_err(|_| self.lost())?
         };
         let answer = tokio::time::timeout_at(deadline, exchange).await;
-        let answer = answer.unwrap_or_else(|_| Err(self.late(R::KEY)));
-        answer.inspect_err(|error| self.traffic.unanswered(R::KEY, error.kind()))
+        let answer = answer.unwrap_or_else(|_| Err(self.late(key)));
+        answer.inspect_err(|error| self.traffic.unanswered(key, error.kind()))
     }
 
     async fn agree_on_versions(&self, deadline: Instant) -> Result<ApiVersions, Error> {
@@ -293,7 +307,9 @@ impl Connection {
         version: i16,
         deadline: Instant,
     ) -> Result<ApiVersionsResponse, Error> {
-        let answer = self.exchange(request, version, None, deadline).await?;
+        let key = ApiVersionsRequest::KEY;
+        let frame = self.encode(request, version)?;
+        let answer = self.exchange(key, frame, None, deadline).await?;
         let refused = answer.get(4..6) == Some(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes()[..]);
         let version = if refused { 0 } else { version };
         frame::decode_response::<ApiVersionsRequest>(answer, version).map_err(|error| {

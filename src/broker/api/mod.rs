@@ -49,13 +49,14 @@ mod txn_offset_commit;
 use std::sync::Mutex;
 use std::{fmt, io};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{self, ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Encodable, Request, StrBytes};
 
 use super::sasl::Login;
 use super::state::Shared;
+use crate::wire::frame::Draft;
 use crate::wire::{ErrorCode, shape};
 
 /// Who asks, whom, and how.
@@ -217,15 +218,9 @@ fn encode<T: Encodable>(call: &Call<'_>, reply: Reply<T>) -> io::Result<Reply<By
 fn frame(call: &Call<'_>, version: i16, body: &impl Encodable) -> io::Result<Bytes> {
     let header = ResponseHeader::default().with_correlation_id(call.correlation_id);
     let header_version = call.api.response_header_version(version);
-    let size = |size: Result<usize, _>| size.map_err(unencodable);
-    let length = size(header.compute_size(header_version))? + size(body.compute_size(version))?;
-    let mut frame = BytesMut::with_capacity(4 + length);
-    frame.put_i32(i32::try_from(length).map_err(unencodable)?);
-    header
-        .encode(&mut frame, header_version)
-        .map_err(unencodable)?;
-    body.encode(&mut frame, version).map_err(unencodable)?;
-    Ok(frame.freeze())
+    let mut frame = Draft::begin(&header, header_version).map_err(unencodable)?;
+    body.encode(&mut frame.0, version).map_err(unencodable)?;
+    frame.finish().map_err(unencodable)
 }
 
 fn unsupported(call: &Call<'_>) -> io::Error {

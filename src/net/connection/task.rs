@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::net::connect::Stream;
 use crate::net::connection::ConnectionConfig;
 use crate::net::pipeline::Pipeline;
 use crate::net::tls;
@@ -74,7 +75,7 @@ impl Task {
     }
 
     /// Serves the stream until it is closed, and answers all who wait.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite>(mut self, stream: S) {
+    pub(super) async fn run(mut self, stream: Box<dyn Stream>) {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let end = self.serve(&mut reader, &mut writer).await;
         self.traffic.closed();

@@ -27,7 +27,13 @@ fn config() -> ConnectionConfig {
 
 async fn open(stream: DuplexStream) -> Result<Connection, Error> {
     let deadline = Instant::now() + 10 * SECOND;
-    Connection::open(stream, Arc::from("peer:9092"), &config(), deadline).await
+    Connection::open(
+        Box::new(stream),
+        Arc::from("peer:9092"),
+        &config(),
+        deadline,
+    )
+    .await
 }
 
 /// A connection to a peer that has all versions and otherwise does what the script says.
@@ -147,7 +153,7 @@ async fn what_goes_over_it_is_counted() {
     let config = config();
     let deadline = Instant::now() + 10 * SECOND;
     let peer = Arc::from("peer:9092");
-    let connection = Connection::open(ours, peer, &config, deadline)
+    let connection = Connection::open(Box::new(ours), peer, &config, deadline)
         .await
         .unwrap();
     for key in ["one", "two"] {

@@ -231,15 +231,15 @@ impl Requests {
         request: &R,
     ) -> Result<R::Response, AskFailure> {
         let answer = connection.call_up_to(highest, request, self.deadline());
-        answer.await.map_err(|error| {
-            tracing::debug!(id = %self.id, %error, "a question to a coordinator failed");
-            match error.kind() {
-                ErrorKind::Unsupported | ErrorKind::Usage => {
-                    AskFailure::Unsupported(reason(&error))
-                }
-                _ => AskFailure::Silent(reason(&error)),
-            }
-        })
+        answer.await.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &Error) -> AskFailure {
+        tracing::debug!(id = %self.id, %error, "a question to a coordinator failed");
+        match error.kind() {
+            ErrorKind::Unsupported | ErrorKind::Usage => AskFailure::Unsupported(reason(error)),
+            _ => AskFailure::Silent(reason(error)),
+        }
     }
 
     fn id(&self) -> TransactionalId {

@@ -21,6 +21,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 use super::{ErrorCode, shape};
 
 const LENGTH_BYTES: usize = 4;
+/// Most messages that carry no records fit in.
+const USUAL_BYTES: usize = 256;
 
 /// Encodes a request with its length and its header.
 ///
@@ -39,18 +41,38 @@ pub fn request<R: Request>(
         .with_request_api_version(version)
         .with_correlation_id(correlation_id)
         .with_client_id(client_id.map(|id| StrBytes::from_string(id.to_owned())));
-    let header_version = R::header_version(version);
-    let header_bytes = header.compute_size(header_version).map_err(unencodable)?;
-    let body_bytes = body.compute_size(version).map_err(unencodable)?;
-    let length = i32::try_from(header_bytes + body_bytes).map_err(unencodable)?;
+    let mut frame = Draft::begin(&header, R::header_version(version))?;
+    body.encode(&mut frame.0, version).map_err(unencodable)?;
+    frame.finish()
+}
 
-    let mut frame = BytesMut::with_capacity(LENGTH_BYTES + header_bytes + body_bytes);
-    frame.put_i32(length);
-    header
-        .encode(&mut frame, header_version)
-        .map_err(unencodable)?;
-    body.encode(&mut frame, version).map_err(unencodable)?;
-    Ok(frame.freeze())
+/// A frame that is being written. How long it is becomes known by writing it: the message crate can
+/// tell before, by code of the same size again for each message.
+pub(crate) struct Draft(pub(crate) BytesMut);
+
+impl Draft {
+    /// Writes the header; the body is to follow.
+    ///
+    /// # Errors
+    ///
+    /// Where the header does not have this version.
+    pub(crate) fn begin(header: &impl Encodable, version: i16) -> Result<Self, FrameError> {
+        let mut frame = BytesMut::with_capacity(USUAL_BYTES);
+        frame.put_bytes(0, LENGTH_BYTES);
+        header.encode(&mut frame, version).map_err(unencodable)?;
+        Ok(Self(frame))
+    }
+
+    /// Sets the length.
+    ///
+    /// # Errors
+    ///
+    /// Where it is larger than 2 GiB.
+    pub(crate) fn finish(mut self) -> Result<Bytes, FrameError> {
+        let length = i32::try_from(self.0.len() - LENGTH_BYTES).map_err(unencodable)?;
+        self.0[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
+        Ok(self.0.freeze())
+    }
 }
 
 /// Takes one whole frame out of what was read from a connection, without copying it and without
@@ -117,8 +139,7 @@ pub fn decode_response<R: Request>(
 ///
 /// It is found in the bytes, so that whoever sends requests need not know each answer's type.
 pub fn throttle_time<R: Request>(frame: &Bytes, version: i16) -> Option<Duration> {
-    let mut body = frame.clone();
-    ResponseHeader::decode(&mut body, R::Response::header_version(version)).ok()?;
+    let body = body(frame, R::Response::header_version(version))?;
     let ms = shape::throttle_time_ms(R::KEY, version, &body)?;
     let ms = u64::try_from(ms).ok().filter(|ms| *ms > 0)?;
     Some(Duration::from_millis(ms))
@@ -128,11 +149,15 @@ pub fn throttle_time<R: Request>(frame: &Bytes, version: i16) -> Option<Duration
 ///
 /// They are found in the bytes, as [`throttle_time`] is.
 pub fn error_codes<R: Request>(frame: &Bytes, version: i16) -> Vec<ErrorCode> {
+    let body = body(frame, R::Response::header_version(version));
+    body.map_or_else(Vec::new, |body| shape::error_codes(R::KEY, version, &body))
+}
+
+/// What follows the header of a response.
+fn body(frame: &Bytes, header_version: i16) -> Option<Bytes> {
     let mut body = frame.clone();
-    match ResponseHeader::decode(&mut body, R::Response::header_version(version)) {
-        Ok(_) => shape::error_codes(R::KEY, version, &body),
-        Err(_) => Vec::new(),
-    }
+    ResponseHeader::decode(&mut body, header_version).ok()?;
+    Some(body)
 }
 
 /// Why bytes are not a frame, or a message can't become one.

@@ -90,7 +90,7 @@ async fn open(
         traffic: Arc::default(),
     };
     let deadline = Instant::now() + Duration::from_secs(10);
-    Connection::open(ours, Arc::from("peer:9092"), &config, deadline).await
+    Connection::open(Box::new(ours), Arc::from("peer:9092"), &config, deadline).await
 }
 
 fn refusal(opened: Result<Connection, Error>) -> String {
