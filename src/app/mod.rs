@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 mod connect;
+mod conversation;
 mod demo;
 mod drain;
 mod handler;

@@ -176,8 +176,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
 ///
 /// The errors don't quote the text: it may hold a password or, by mistake, the bot's token.
 pub(super) fn base_url(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text.trim())
-        .map_err(|error| format!("is not a URL ({error}): write `https://host`"))?;
+    let url = url(text, "https://host")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("is neither http nor https: write `https://host`".to_owned());
     }
@@ -190,6 +189,18 @@ pub(super) fn base_url(text: &str) -> Result<String, String> {
         );
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn url(text: &str, example: &str) -> Result<reqwest::Url, String> {
+    reqwest::Url::parse(text.trim()).map_err(|error| {
+        // No tables of Unicode are linked, by which such a name could be put in ASCII.
+        let ascii = if text.is_ascii() {
+            ""
+        } else {
+            ", the host's name in ASCII (`xn--…`)"
+        };
+        format!("is not a URL ({error}): write `{example}`{ascii}")
+    })
 }
 
 /// A bot's token. The errors don't quote it.
@@ -218,8 +229,7 @@ pub(super) fn any(text: &str) -> Result<String, String> {
 
 /// The address of a service that gives out access tokens. The errors don't quote it.
 pub(super) fn token_url(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text.trim())
-        .map_err(|error| format!("is not a URL ({error}): write `https://host/path`"))?;
+    let url = url(text, "https://host/path")?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("is neither http nor https: write `https://host/path`".to_owned());
     }

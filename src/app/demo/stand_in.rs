@@ -4,25 +4,33 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 use super::evidence::{Call, split_retry};
 use super::script::{Answer, Fate, Script};
+use crate::app::conversation::{Answering, converse};
 use crate::{Error, ErrorKind};
 
 /// The bot's token; nobody else's.
 pub(super) const TOKEN: &str = "123456:of-the-demo";
 /// The chat.
 pub(super) const CHAT_ID: &str = "@payments";
+
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// The pause after a connection that could not be accepted: the process has no file left for it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A running stand-in; it ends when it is dropped.
 #[derive(Debug)]
@@ -60,18 +68,10 @@ impl StandIn {
             .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let record = Arc::new(Mutex::new(Record::new(script)));
-        let api = Router::new()
-            .route("/{bot}/getMe", get(get_me).post(get_me))
-            .route("/{bot}/sendMessage", post(send_message))
-            .with_state(record.clone());
-        let server = tokio::spawn(async move {
-            // It serves until it is aborted.
-            let _ = axum::serve(listener, api).await;
-        });
         Ok(Self {
             url: format!("http://{address}"),
+            server: tokio::spawn(serve(listener, record.clone())),
             record,
-            server,
         })
     }
 
@@ -117,28 +117,59 @@ impl Record {
     }
 }
 
-async fn get_me(Path(bot): Path<String>) -> Response {
-    if !is_known(&bot) {
-        return refusal(StatusCode::UNAUTHORIZED, "Unauthorized");
+/// Serves until it is dropped.
+async fn serve(listener: TcpListener, record: Arc<Mutex<Record>>) {
+    let answering: Answering = Arc::new(move |request| {
+        let record = record.clone();
+        Box::pin(async move { answer(&record, request).await })
+    });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(converse(stream, http1::Builder::new(), answering.clone()));
+                }
+                Err(_) => sleep(PAUSE).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
     }
-    let me = json!({"id": 123_456, "is_bot": true, "first_name": "Demo"});
-    Json(json!({"ok": true, "result": me})).into_response()
 }
 
-async fn send_message(
-    State(record): State<Arc<Mutex<Record>>>,
-    Path(bot): Path<String>,
-    Json(message): Json<SendMessage>,
-) -> Response {
-    if !is_known(&bot) {
-        return refusal(StatusCode::UNAUTHORIZED, "Unauthorized");
+async fn answer(record: &Mutex<Record>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    let asked = path.strip_prefix("/bot").and_then(|it| it.split_once('/'));
+    match asked {
+        Some((TOKEN, "getMe")) => {
+            let me = json!({"id": 123_456, "is_bot": true, "first_name": "Demo"});
+            respond(StatusCode::OK, &json!({"ok": true, "result": me}))
+        }
+        Some((TOKEN, "sendMessage")) if request.method() == Method::POST => {
+            send_message(record, request.into_body()).await
+        }
+        Some((TOKEN, _)) | None => refusal(StatusCode::NOT_FOUND, "Not Found"),
+        Some(_) => refusal(StatusCode::UNAUTHORIZED, "Unauthorized"),
     }
+}
+
+async fn send_message(record: &Mutex<Record>, body: Incoming) -> Response<Full<Bytes>> {
+    let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    let message = body
+        .ok()
+        .map(|body| serde_json::from_slice(&body.to_bytes()));
+    let Some(Ok(SendMessage { text })) = message else {
+        return refusal(StatusCode::BAD_REQUEST, "Bad Request: no message");
+    };
     let answer = {
         let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        record.call(message.text)
+        record.call(text)
     };
     match answer {
-        Answer::Taken => Json(json!({"ok": true, "result": {"message_id": 1}})).into_response(),
+        Answer::Taken => {
+            let message = json!({"message_id": 1});
+            respond(StatusCode::OK, &json!({"ok": true, "result": message}))
+        }
         Answer::Unavailable => refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         Answer::BadRequest => {
             let description = "Bad Request: can't parse entities";
@@ -149,19 +180,23 @@ async fn send_message(
             let description = format!("Too Many Requests: retry after {seconds}");
             let parameters = json!({"retry_after": seconds});
             let error = json!({"ok": false, "error_code": 429, "description": description, "parameters": parameters});
-            (StatusCode::TOO_MANY_REQUESTS, Json(error)).into_response()
+            respond(StatusCode::TOO_MANY_REQUESTS, &error)
         }
         // Until whoever asked hangs up.
         Answer::Nothing => std::future::pending().await,
     }
 }
 
-fn is_known(bot: &str) -> bool {
-    bot.strip_prefix("bot") == Some(TOKEN)
-}
-
-fn refusal(status: StatusCode, description: &str) -> Response {
+fn refusal(status: StatusCode, description: &str) -> Response<Full<Bytes>> {
     let code = status.as_u16();
     let error = json!({"ok": false, "error_code": code, "description": description});
-    (status, Json(error)).into_response()
+    respond(status, &error)
+}
+
+fn respond(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body.to_string()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
 }

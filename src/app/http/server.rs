@@ -1,7 +1,6 @@
 //! Connections: one request each, bounded in number, size and time.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +9,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
@@ -20,6 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::site::{Answer, Site};
 use crate::app::config::HttpConfig;
+use crate::app::conversation::{Answering, converse};
 use crate::{Error, ErrorKind};
 
 /// The line and the headers of a request.
@@ -131,20 +129,16 @@ impl Listening {
         peer: SocketAddr,
     ) -> impl Future<Output = ()> + Send + use<> {
         let (site, time_limit) = (self.site.clone(), self.time_limit);
-        let service = service_fn(move |request: Request<_>| {
+        let answering: Answering = Arc::new(move |request| {
             let site = site.clone();
-            async move {
-                let answer = answer(&site, &request).await;
-                Ok::<_, Infallible>(response(answer))
-            }
+            Box::pin(async move { response(answer(&site, &request).await) })
         });
+        let mut how = http1::Builder::new();
+        how.keep_alive(false)
+            .max_buf_size(MAX_REQUEST_BYTES)
+            .max_headers(MAX_HEADERS);
         async move {
-            let conversation = http1::Builder::new()
-                .keep_alive(false)
-                .max_buf_size(MAX_REQUEST_BYTES)
-                .max_headers(MAX_HEADERS)
-                .serve_connection(TokioIo::new(stream), service);
-            match timeout(time_limit, conversation).await {
+            match timeout(time_limit, converse(stream, how, answering)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%peer, %error, "no HTTP request"),
                 Err(_) => tracing::debug!(%peer, "no HTTP request in time"),

@@ -82,6 +82,10 @@ fn wrong_values_are_told_with_what_to_do() {
         ("drain.delays = [\"1s\", 2]", "`2` has no unit"),
         ("telegram.base_url = \"ftp://a\"", "neither http nor https"),
         ("telegram.base_url = \"api.telegram.org\"", "is not a URL"),
+        (
+            "telegram.base_url = \"https://bücher.example\"",
+            "in ASCII (`xn--…`)",
+        ),
         ("telegram.base_url = \"http://u:p@a\"", "leave them out"),
         (
             "telegram.base_url = \"http://a/bot1:abc\"",
@@ -110,6 +114,14 @@ fn wrong_values_are_told_with_what_to_do() {
         );
         assert!(problems[0].contains(expected), "{text}: {problems:#?}");
     }
+}
+
+#[test]
+fn hosts_with_other_letters_are_written_in_ascii() {
+    let config = needed()
+        .set("telegram.base_url", "https://xn--bcher-kva.example")
+        .config();
+    assert_eq!(config.telegram.base_url, "https://xn--bcher-kva.example");
 }
 
 #[test]
