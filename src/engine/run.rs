@@ -6,6 +6,7 @@
 mod effects;
 mod log;
 mod outcome;
+mod producers;
 mod transactions;
 mod watch;
 
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use outcome::Outcome;
-pub use transactions::Transactions;
+pub use producers::Transactions;
 pub use watch::{Questions, View, Watcher};
 
 use futures_util::StreamExt;
@@ -34,7 +35,8 @@ use crate::sink::{Failure, Verdict};
 use crate::wire::TopicPartition;
 use crate::wire::batch::Record;
 use crate::{Error, ErrorKind};
-use transactions::{Doubt, Producers, Slot};
+use producers::{Producers, Slot};
+use transactions::Doubt;
 
 /// What is done with each record.
 pub trait Handler: Send + Sync + 'static {

@@ -1,46 +1,20 @@
 //! Forwards that are one transaction with the commit of their offsets.
 
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
+use super::producers::{Slot, no_producer};
 use super::{Done, Handler, Work};
-use crate::cluster::Client;
 use crate::consumer::CommitOffset;
-use crate::engine::{ForwardFailure, ForwardFailureKind, MOST_AT_A_TIME, Outgoing, Path, Ticket};
+use crate::engine::{ForwardFailure, ForwardFailureKind, Outgoing, Path, Ticket};
 use crate::group::GroupOffsets;
-use crate::producer::{ProducerConfig, ProducerRecord, TransactionalConfig, TransactionalProducer};
+use crate::producer::{ProducerRecord, TransactionalProducer};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
-/// How long the end of a service waits for transactions that it gave up to be aborted.
-const LAST_ABORT: Duration = Duration::from_secs(5);
-
-/// How records are forwarded in transactions.
-#[derive(Clone, Debug)]
-pub struct Transactions {
-    /// What the transactional ids begin with. What follows names the path: no two services that
-    /// run at a time may have the same prefix, as the newer would put out the older.
-    pub id_prefix: String,
-    /// `transaction.timeout.ms`: shorter than the group's session timeout, so that a transaction
-    /// is over before its partitions are another's.
-    pub timeout: Duration,
-    /// How records are written.
-    pub producer: ProducerConfig,
-}
-
 /// Between looks at how a transaction has ended.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// Which producer, of those of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Slot {
-    path: Path,
-    /// For what could not be forwarded before: a topic which refuses a record keeps no other waiting.
-    again: bool,
-    number: usize,
-}
 
 /// A transaction of which nobody has told how it has ended.
 pub(super) struct Doubt {
@@ -64,82 +38,6 @@ impl From<Error> for Failed {
     }
 }
 
-/// The producers of both paths, each made at its first use.
-pub(super) struct Producers {
-    client: Client,
-    settings: Transactions,
-    made: HashMap<Slot, TransactionalProducer>,
-    /// Those that no transaction has. First comes the one whose last is over the longest, and so
-    /// marked in its partitions.
-    idle: VecDeque<Slot>,
-}
-
-impl Producers {
-    pub(super) fn new(client: Client, settings: Transactions) -> Self {
-        let numbers = 0..MOST_AT_A_TIME;
-        let kinds = numbers.map(|number| (false, number)).chain([(true, 0)]);
-        let slots = kinds.flat_map(|(again, number)| {
-            [Path::Main, Path::Drain].map(|path| Slot {
-                path,
-                again,
-                number,
-            })
-        });
-        Self {
-            client,
-            settings,
-            made: HashMap::new(),
-            idle: slots.collect(),
-        }
-    }
-
-    /// Takes a producer for one transaction, after which its slot is to be given back.
-    fn take(&mut self, path: Path, again: bool) -> Result<(Slot, TransactionalProducer), Error> {
-        let mut idle = self.idle.iter();
-        let at = idle.position(|slot| (slot.path, slot.again) == (path, again));
-        let slot = at.and_then(|at| self.idle.remove(at));
-        let slot = slot.ok_or_else(no_producer)?;
-        let producer = self.get(slot);
-        if producer.is_err() {
-            self.give_back(slot);
-        }
-        Ok((slot, producer?))
-    }
-
-    fn give_back(&mut self, slot: Slot) {
-        self.idle.push_back(slot);
-    }
-
-    fn get(&mut self, slot: Slot) -> Result<TransactionalProducer, Error> {
-        if let Some(producer) = self.made.get(&slot) {
-            return Ok(producer.clone());
-        }
-        let name = match slot.again {
-            true => format!("{}-again", slot.path),
-            false => format!("{}-{}", slot.path, slot.number),
-        };
-        let config = TransactionalConfig {
-            transactional_id: format!("{}{name}", self.settings.id_prefix),
-            transaction_timeout: self.settings.timeout,
-            producer: self.settings.producer.clone(),
-        };
-        let producer = TransactionalProducer::new(&self.client, config)?;
-        self.made.insert(slot, producer.clone());
-        Ok(producer)
-    }
-
-    /// Waits, not for ever, until nothing of theirs is open: what others read may wait for it.
-    pub(super) async fn finish(producers: Option<Self>) {
-        let made = producers.into_iter().flat_map(|producers| producers.made);
-        let ends = made.map(|(_, producer)| producer);
-        let ends = ends.map(|producer| async move {
-            // One that can't begin has nothing open, or nobody to tell.
-            let _ = producer.begin().await;
-        });
-        let _ = tokio::time::timeout(LAST_ABORT, join_all(ends)).await;
-    }
-}
-
 impl<H: Handler> Work<H> {
     /// Finds out at the start whether there are transactions, before the first one is needed; and
     /// ends what a process of the same name has left open, for which readers would wait.
@@ -147,14 +45,14 @@ impl<H: Handler> Work<H> {
         let Some(producers) = &mut self.producers else {
             return;
         };
-        let used = |path| match path {
-            Path::Main => self.service.main.is_some(),
-            Path::Drain => self.service.drain.is_some(),
-        };
-        let slots = producers.idle.iter().filter(|slot| used(slot.path));
-        let slots: Vec<_> = slots.copied().collect();
-        let made = slots.into_iter().map(|slot| producers.get(slot));
-        for producer in made.collect::<Vec<_>>() {
+        let mut all = Vec::new();
+        if self.service.main.is_some() {
+            all.extend(producers.all(Path::Main));
+        }
+        if self.service.drain.is_some() {
+            all.extend(producers.all(Path::Drain));
+        }
+        for producer in all {
             self.begin(async move {
                 let begun = async { producer?.begin().await.map(drop) };
                 Done::Tried(begun.await)
@@ -278,7 +176,7 @@ impl<H: Handler> Work<H> {
                 // The group decides who owns a partition; a pause that outlasts the transaction
                 // timeout puts a producer out too.
                 tracing::warn!("a producer was fenced; another takes its place");
-                producers.made.remove(&slot);
+                producers.replace(slot);
             }
         }
         if let Err(error) = &result {
@@ -326,10 +224,6 @@ async fn transact(
         Ok(()) => Ok(written),
         Err(error) => Err(Failed { error, written }),
     }
-}
-
-fn no_producer() -> Error {
-    Error::new(ErrorKind::Closed, "there is no producer for it")
 }
 
 fn no_consumer() -> Error {
