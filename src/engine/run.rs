@@ -98,6 +98,21 @@ enum Done {
     Probed(Result<(), Failure>),
 }
 
+impl<H> Service<H> {
+    /// The same service with another handler, made around this one.
+    pub fn map_handler<G>(self, make: impl FnOnce(Arc<H>) -> G) -> Service<G> {
+        Service {
+            client: self.client,
+            main: self.main,
+            drain: self.drain,
+            producer: self.producer,
+            transactions: self.transactions,
+            handler: Arc::new(make(self.handler)),
+            topics: self.topics,
+        }
+    }
+}
+
 impl<H: Handler> Service<H> {
     /// Makes something to see from beside it where this service stands, and what that will ask of
     /// it: to be given to [`Service::run_watched`].

@@ -19,28 +19,10 @@ pub(super) struct Watched<H> {
 
 /// The same service, with its handler watched.
 pub(super) fn watched<H>(service: Service<H>, observer: &Arc<Observer>) -> Service<Watched<H>> {
-    let Service {
-        client,
-        main,
-        drain,
-        producer,
-        transactions,
-        handler,
-        topics,
-    } = service;
-    let handler = Arc::new(Watched {
+    service.map_handler(|handler| Watched {
         handler,
         observer: observer.clone(),
-    });
-    Service {
-        client,
-        main,
-        drain,
-        producer,
-        transactions,
-        handler,
-        topics,
-    }
+    })
 }
 
 impl<H: Handler> Handler for Watched<H> {

@@ -142,24 +142,7 @@ impl Site {
 
 /// The same service, with its handler's verdicts counted.
 fn measured<H>(service: Service<H>, meters: &Arc<Meters>) -> Service<Measured<H>> {
-    let Service {
-        client,
-        main,
-        drain,
-        producer,
-        transactions,
-        handler,
-        topics,
-    } = service;
-    Service {
-        client,
-        main,
-        drain,
-        producer,
-        transactions,
-        handler: Arc::new(Measured::new(handler, meters.clone())),
-        topics,
-    }
+    service.map_handler(|handler| Measured::new(handler, meters.clone()))
 }
 
 fn verdict(is_well: bool, json: &serde_json::Value) -> Answer {
