@@ -1,8 +1,8 @@
 //! The producer's task: does what the machine asks for.
 
 pub(super) mod carrier;
+pub(super) mod desk;
 pub(super) mod produce;
-mod replies;
 
 use std::sync::Arc;
 
@@ -10,117 +10,72 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::{now, sleep_until};
 use crate::cluster::{Client, Node};
-use crate::producer::{
-    Acked, Effect, ProduceFailure, ProducerConfig, ProducerMachine, QUEUE, SendRefused,
-};
-use crate::wire::batch::RecordBody;
+use crate::producer::{Effect, ProduceFailure, ProducerMachine, SendRefused};
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 use carrier::Carrier;
-
-/// What the application asks of the driver.
-pub(super) enum Command {
-    Send(Send),
-    Flush(oneshot::Sender<()>),
-}
-
-/// A record to be sent.
-#[derive(Debug)]
-pub(super) struct Send {
-    pub(super) topic: Arc<str>,
-    pub(super) partition: Option<i32>,
-    pub(super) partitions: i32,
-    pub(super) body: RecordBody,
-    pub(super) timestamp_ms: i64,
-    pub(super) reply: oneshot::Sender<Result<Acked, Error>>,
-}
+use desk::Desk;
 
 pub(super) struct Driver {
     client: Client,
-    machine: ProducerMachine,
+    desk: Arc<Desk<ProducerMachine>>,
     carrier: Carrier,
-    commands: mpsc::Receiver<Command>,
-    /// What was taken from the queue at once.
-    inbox: Vec<Command>,
     /// The questions for a producer id.
     asking: FuturesUnordered<BoxFuture<'static, Result<(i64, i16), ProduceFailure>>>,
 }
 
+/// However the task ends, nobody waits for it any more.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
 impl Driver {
-    pub(super) fn new(
-        client: Client,
-        config: ProducerConfig,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
+    pub(super) fn new(client: Client, desk: Arc<Desk<ProducerMachine>>) -> Self {
         Self {
-            carrier: Carrier::new(client.clone(), &config),
-            machine: ProducerMachine::new(config, fastrand::u64(..), now()),
+            carrier: Carrier::new(client.clone()),
             client,
-            commands,
-            inbox: Vec::new(),
+            desk,
             asking: FuturesUnordered::new(),
         }
     }
 
     /// Runs until the application has dropped its handles and everything sent has ended.
     pub(super) async fn run(mut self) {
-        let mut open = true;
-        loop {
-            self.carry_out_effects();
-            let full = self.carrier.is_full();
-            if !open && self.machine.buffered_bytes() == 0 && !full {
-                return;
-            }
-            let timeout = self.machine.poll_timeout().map(Instant::from_std);
+        while let Some(timeout) = self.carry_out_effects() {
             tokio::select! {
-                count = self.commands.recv_many(&mut self.inbox, QUEUE), if open && !full => {
-                    if count > 0 {
-                        self.take_in();
-                    } else {
-                        open = false;
-                        self.machine.handle_close(now());
-                    }
+                () = self.desk.stirred() => {}
+                Some(answer) = self.asking.next() => {
+                    self.desk.books().machine.handle_producer_id(answer, now());
                 }
-                Some(answer) = self.asking.next() => self.machine.handle_producer_id(answer, now()),
-                carried = self.carrier.next() => self.carrier.handle(&mut self.machine, carried),
-                () = sleep_until(timeout) => self.machine.handle_timeout(now()),
-            }
-        }
-    }
-
-    /// Does what the application asks for: in bulk, as going through the loop for each record
-    /// costs more than the record.
-    fn take_in(&mut self) {
-        let now = now();
-        for command in self.inbox.drain(..) {
-            match command {
-                Command::Send(send) => self.carrier.send(&mut self.machine, send, now),
-                Command::Flush(reply) => {
-                    self.machine.handle_flush(now);
-                    self.carrier.flush(reply);
+                carried = self.carrier.next() => {
+                    self.carrier.handle(&mut self.desk.books(), carried);
+                }
+                () = sleep_until(timeout.map(Instant::from_std)) => {
+                    self.desk.books().machine.handle_timeout(now());
                 }
             }
         }
     }
 
-    fn carry_out_effects(&mut self) {
-        loop {
-            while let Some(effect) = self.machine.poll_effect() {
-                match effect {
-                    Effect::InitProducerId => self.ask_producer_id(),
-                    effect => self.carrier.carry_out(effect),
-                }
-            }
-            if !self.carrier.send_waiting(&mut self.machine) {
-                break;
+    /// Does what the machine asks for, and tells when it is to be looked at next; `None` where
+    /// that is never.
+    fn carry_out_effects(&mut self) -> Option<Option<std::time::Instant>> {
+        let desk = self.desk.clone();
+        let mut books = desk.books();
+        while let Some(effect) = books.machine.poll_effect() {
+            match effect {
+                Effect::InitProducerId => self.ask_producer_id(),
+                effect => self.carrier.carry_out(effect, &desk, &mut books),
             }
         }
-        self.carrier.answer_flushes();
+        let machine = &books.machine;
+        (!machine.is_over()).then(|| machine.poll_timeout())
     }
 
     fn ask_producer_id(&mut self) {

@@ -6,38 +6,37 @@
 //! | [`machine`] | P | what is sent when, and what each answer means |
 //! | [`sequence`] | P | a partition's place in the producer's numbering |
 //! | [`backoff`] | P | how long to wait before trying again |
-//! | `driver` | S | the task that does what the machine asks for |
+//! | `delivery` | S | how records end, told to those who wait |
+//! | `driver` | S | where records are handed in, and the task that does what the machine asks for |
 //! | [`transaction`] | P, S | transactions: states and protocols, and the same for them |
 
 pub mod backoff;
+mod delivery;
 mod driver;
 pub mod machine;
 pub mod partitioner;
 pub mod sequence;
 pub mod transaction;
 
-use std::pin::Pin;
+use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+pub use delivery::Delivery;
 pub use machine::{
-    Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, ProducerMachine,
-    QueuedRecord, RequestFailure, RequestId, SendRefused,
+    Acked, BatchId, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig,
+    ProducerMachine, RequestFailure, RequestId, SendRefused, Stored, Taken,
 };
 pub use partitioner::{StickyPartitioner, partition_for_key};
 pub use transaction::{Transaction, TransactionalConfig, TransactionalProducer};
 
-use crate::clock::wall_clock_ms;
+use crate::clock::now;
 use crate::cluster::Client;
 use crate::wire::batch::RecordBody;
 use crate::{Error, ErrorKind};
-use driver::{Command, Driver, Send};
-
-/// Records that may wait for the producer's task before a further caller waits in line.
-const QUEUE: usize = 256;
+use driver::Driver;
+use driver::desk::Desk;
 
 /// A record to be sent.
 #[derive(Clone, Debug)]
@@ -85,30 +84,37 @@ impl ProducerRecord {
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Producer {
-    client: Client,
-    commands: mpsc::Sender<Command>,
+pub struct Producer(Arc<Handle>);
+
+/// What the clones share: the producer takes records until it is dropped.
+struct Handle(Arc<Desk<ProducerMachine>>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.books().machine.handle_close(now());
+        self.0.stir();
+    }
 }
 
-/// A record on its way: resolves when it is acknowledged or has failed for good, at the latest
-/// `delivery.timeout.ms` after there was room for it in the buffer, for which it waits no longer
-/// than that either. Dropping it does not take the record back.
-#[derive(Debug)]
-pub struct Delivery(oneshot::Receiver<Result<Acked, Error>>);
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
 
 impl Producer {
     /// Makes a producer. Must be called on a tokio runtime.
     pub fn new(client: &Client, config: ProducerConfig) -> Self {
-        let (commands, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(Driver::new(client.clone(), config, receiver).run());
-        Self {
-            client: client.clone(),
-            commands,
-        }
+        let batch_bytes = config.batch_bytes;
+        let machine = ProducerMachine::new(config, fastrand::u64(..), now());
+        let desk = Arc::new(Desk::new(client.clone(), batch_bytes, machine));
+        tokio::spawn(Driver::new(client.clone(), desk.clone()).run());
+        Self(Arc::new(Handle(desk)))
     }
 
-    /// Gives a record to the producer; waits for the topic's metadata, and while the buffer is
-    /// full and others wait already.
+    /// Gives a record to the producer; waits for the topic's metadata, and for room in the buffer:
+    /// there is some once a record before it has ended, no later than `delivery.timeout.ms` after
+    /// it was sent.
     ///
     /// # Errors
     ///
@@ -119,10 +125,7 @@ impl Producer {
     ///
     /// When dropped, the record was not sent.
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
-        let (send, delivery) = addressed(&self.client, record).await?;
-        let sent = self.commands.send(Command::Send(send)).await;
-        sent.map_err(|_| closed())?;
-        Ok(delivery)
+        self.0.0.send(record).await
     }
 
     /// Waits until everything that was sent before has ended.
@@ -135,28 +138,8 @@ impl Producer {
     ///
     /// When dropped, the records are sent all the same.
     pub async fn flush(&self) -> Result<(), Error> {
-        let (reply, done) = oneshot::channel();
-        self.commands
-            .send(Command::Flush(reply))
-            .await
-            .map_err(|_| closed())?;
-        done.await.map_err(|_| closed())
+        self.0.0.flush().await
     }
-}
-
-/// A record as the producer's task takes it, and what tells how it ends.
-async fn addressed(client: &Client, record: ProducerRecord) -> Result<(Send, Delivery), Error> {
-    let partitions = partitions(client, &record).await?;
-    let (reply, delivery) = oneshot::channel();
-    let send = Send {
-        topic: record.topic,
-        partition: record.partition,
-        partitions,
-        body: record.body,
-        timestamp_ms: record.timestamp_ms.unwrap_or_else(wall_clock_ms),
-        reply,
-    };
-    Ok((send, Delivery(delivery)))
 }
 
 /// How many partitions the record's topic has; one more look where it asks for a later one.
@@ -178,17 +161,4 @@ async fn partitions(client: &Client, record: &ProducerRecord) -> Result<i32, Err
     let topic = &record.topic;
     let text = format!("topic {topic} has {count} partitions and none {wanted}");
     Err(Error::new(ErrorKind::Usage, text))
-}
-
-impl Future for Delivery {
-    type Output = Result<Acked, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(answer.unwrap_or_else(|_| Err(closed())))
-    }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the producer was closed")
 }

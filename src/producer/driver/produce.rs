@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::ErrorKind;
 use crate::cluster::{Channel, Node};
-use crate::producer::{BatchOut, PartitionAnswer, ProducerConfig, RequestFailure};
-use crate::wire::batch::{BatchBuilder, BatchError};
-use crate::wire::compression::{Compression, GzipLevel};
+use crate::producer::{BatchOut, PartitionAnswer, RequestFailure};
+use crate::wire::batch::{BatchError, Unstamped};
+use crate::wire::compression::Compression;
 use crate::wire::names::{topic_name, transactional_id};
 use crate::wire::{ErrorCode, TopicPartition};
 
@@ -24,35 +24,29 @@ const LONG_COMPRESSION_BYTES: usize = 128 << 10;
 /// (KIP-890).
 const LAST_ANNOUNCED: i16 = 11;
 
-/// How batches become bytes. A batch that is sent again becomes the same ones.
+/// Whose batches they are, and how that is told.
 #[derive(Clone, Debug)]
 pub(in crate::producer) struct Encoding {
-    codec: Compression,
-    gzip_level: GzipLevel,
     transactional_id: Option<Arc<str>>,
     highest: i16,
 }
 
-impl Encoding {
-    pub(in crate::producer) fn new(config: &ProducerConfig) -> Self {
+/// Of no transaction.
+impl Default for Encoding {
+    fn default() -> Self {
         Self {
-            codec: config.compression,
-            gzip_level: config.gzip_level,
             transactional_id: None,
             highest: i16::MAX,
         }
     }
+}
 
+impl Encoding {
     /// For batches of a transaction, whose partitions were announced to its coordinator or not.
-    pub(in crate::producer) fn transactional(
-        config: &ProducerConfig,
-        transactional_id: Arc<str>,
-        announced: bool,
-    ) -> Self {
+    pub(in crate::producer) fn transactional(transactional_id: Arc<str>, announced: bool) -> Self {
         Self {
             transactional_id: Some(transactional_id),
             highest: if announced { LAST_ANNOUNCED } else { i16::MAX },
-            ..Self::new(config)
         }
     }
 }
@@ -96,9 +90,10 @@ async fn encoded(
     encoding: Encoding,
     timeout: Duration,
 ) -> Result<ProduceRequest, Box<dyn std::error::Error + Send + Sync>> {
-    let records = batches.iter().flat_map(|batch| &*batch.records);
-    let bytes: usize = records.map(|record| record.body.encoded_len()).sum();
-    if encoding.codec == Compression::None || bytes < LONG_COMPRESSION_BYTES {
+    let records = batches.iter().map(|batch| &batch.records);
+    let compressed = records.filter(|records| records.codec() != Compression::None);
+    let bytes: usize = compressed.map(Unstamped::size_bytes).sum();
+    if bytes < LONG_COMPRESSION_BYTES {
         return Ok(request(&batches, &encoding, timeout)?);
     }
     let compressing = move || request(&batches, &encoding, timeout);
@@ -113,13 +108,9 @@ fn request(
     let transactional = encoding.transactional_id.is_some();
     let mut topics: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
     for batch in batches {
-        let mut builder = BatchBuilder::new(encoding.codec).with_gzip_level(encoding.gzip_level);
-        for record in &*batch.records {
-            builder.push(record.timestamp, &record.body);
-        }
         let data = PartitionProduceData::default()
             .with_index(batch.partition.partition)
-            .with_records(Some(builder.build(batch.stamp, transactional)?));
+            .with_records(Some(batch.records.stamped(batch.stamp, transactional)?));
         topics.entry(&batch.partition.topic).or_default().push(data);
     }
     let topics = topics.into_iter().map(|(topic, partitions)| {

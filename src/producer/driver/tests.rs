@@ -5,11 +5,13 @@ use kafka_protocol::messages::{ApiKey, InitProducerIdResponse, ProduceRequest, P
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use super::*;
 use crate::cluster::ClientConfig;
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
 use crate::producer::driver::produce::{Encoding, produce};
-use crate::producer::{Delivery, Producer, ProducerRecord, RequestFailure};
+use crate::producer::{Acked, Delivery, Producer, ProducerConfig, ProducerRecord, RequestFailure};
 use crate::wire::batch::Batches;
 use crate::wire::compression::Compression;
 
@@ -56,8 +58,8 @@ impl Log {
     }
 }
 
-async fn producer(peer: &Peer, config: ProducerConfig) -> Producer {
-    let client = Client::connect(ClientConfig {
+async fn client(peer: &Peer) -> Client {
+    Client::connect(ClientConfig {
         bootstrap_servers: vec![peer.address.to_string()],
         request_timeout: Duration::from_secs(10),
         reconnect_backoff: Duration::from_millis(5),
@@ -65,8 +67,11 @@ async fn producer(peer: &Peer, config: ProducerConfig) -> Producer {
         ..ClientConfig::default()
     })
     .await
-    .unwrap();
-    Producer::new(&client, config)
+    .unwrap()
+}
+
+async fn producer(peer: &Peer, config: ProducerConfig) -> Producer {
+    Producer::new(&client(peer).await, config)
 }
 
 fn config() -> ProducerConfig {
@@ -144,6 +149,69 @@ async fn a_full_buffer_holds_records_up_and_loses_none() {
         let acked = ended(delivery).await.unwrap();
         assert_eq!(acked.offset, offset);
     }
+}
+
+#[tokio::test]
+async fn who_finds_no_room_waits_in_line_and_is_not_overtaken() {
+    let mut log = Log::default();
+    let (go, mut gone) = (Arc::new(tokio::sync::Notify::new()), false);
+    let told = go.clone();
+    let peer = broker(move |call| {
+        if !std::mem::replace(&mut gone, true) {
+            told.notify_one();
+        }
+        call.answer_after(Duration::from_millis(50), &log.append(call))
+    })
+    .await;
+    let small = ProducerConfig {
+        buffer_bytes: 200,
+        linger: Duration::ZERO,
+        ..config()
+    };
+    let producer = producer(&peer, small).await;
+    let large = || ProducerRecord {
+        partition: Some(0),
+        ..ProducerRecord::new("t", None, Some(&[0; 150]))
+    };
+    let first = producer.send(large()).await.unwrap();
+    go.notified().await;
+    let mut second = std::pin::pin!(producer.send(large()));
+    assert!(futures_util::poll!(&mut second).is_pending(), "no room");
+    let mut third = std::pin::pin!(producer.send(record(0)));
+    assert!(futures_util::poll!(&mut third).is_pending(), "it would fit");
+    let (third, second) = tokio::time::timeout(LIMIT, async { tokio::join!(third, second) })
+        .await
+        .unwrap();
+    for (delivery, offset) in [(first, 0), (second.unwrap(), 1), (third.unwrap(), 2)] {
+        assert_eq!(ended(delivery).await.unwrap().offset, offset);
+    }
+}
+
+/// With its runtime, in which nothing is polled any more.
+#[test]
+fn what_is_on_its_way_when_the_task_ends_is_told_so() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let theirs = runtime();
+    let (producer, delivery) = theirs.block_on(async {
+        let peer = broker(|_| Reply::Nothing).await;
+        let producer = producer(&peer, config()).await;
+        let delivery = producer.send(record(0)).await.unwrap();
+        (producer, delivery)
+    });
+    drop(theirs);
+    runtime().block_on(async {
+        let told = ended(delivery).await.unwrap_err();
+        assert_eq!(told.kind(), ErrorKind::Closed);
+        assert_eq!(
+            producer.flush().await.unwrap_err().kind(),
+            ErrorKind::Closed
+        );
+        let refused = producer.send(record(0)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Closed);
+    });
 }
 
 /// What is sent after a flush began, and by others, is not its business.
@@ -268,10 +336,10 @@ async fn a_request_that_was_never_sent_is_told_from_one_that_may_have_been() {
         _ => Reply::Close,
     })
     .await;
-    let client = producer(&peer, config()).await.client;
+    let client = client(&peer).await;
     let sent = async |node| {
         let timeout = Duration::from_secs(5);
-        let encoding = Encoding::new(&config());
+        let encoding = Encoding::default();
         produce(&client.channel(), node, Vec::new(), encoding, timeout).await
     };
     assert_eq!(sent(1).await, Err(RequestFailure::Disconnected));

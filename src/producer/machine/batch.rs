@@ -1,29 +1,34 @@
 //! Records that go to the broker together.
 
-use std::sync::Arc;
+use std::ops::Range;
 use std::time::Instant;
 
-use super::vocabulary::{ProduceFailure, ProducerConfig, QueuedRecord};
+use super::vocabulary::{BatchId, ProduceFailure, ProducerConfig};
+use crate::wire::batch::{BatchBuilder, HEADER_BYTES, RecordBody, Unstamped};
 
-/// The header of a record batch of version 2.
-pub(super) const BATCH_OVERHEAD_BYTES: usize = 61;
 /// The most that stands before a record's body: its length, attributes and the two deltas.
 const RECORD_OVERHEAD_BYTES: usize = 5 + 1 + 10 + 5;
 
-impl QueuedRecord {
-    /// The most this record takes up in a batch that isn't compressed.
-    pub(super) fn size_bytes(&self) -> usize {
-        RECORD_OVERHEAD_BYTES + self.body.encoded_len()
-    }
+/// The most that a record takes up in a batch that isn't compressed.
+pub(super) fn most_bytes(body: &RecordBody) -> usize {
+    RECORD_OVERHEAD_BYTES + body.encoded_len()
+}
+
+/// Its records are encoded as they come: what is sent is what was written here.
+#[derive(Debug)]
+enum Content {
+    Open(BatchBuilder),
+    Closed(Unstamped),
 }
 
 /// The unit of sending, retrying and failing. Never empty.
 #[derive(Debug)]
 pub(super) struct Batch {
-    records: Arc<Vec<QueuedRecord>>,
-    size_bytes: usize,
+    pub(super) id: BatchId,
+    content: Content,
+    /// The places its records had when they were taken in, once it was divided.
+    places: Option<Vec<u32>>,
     created: Instant,
-    closed: bool,
     /// How many times it was sent, or failed to be.
     pub(super) attempts: u32,
     /// Some attempt may have put it into the log.
@@ -33,65 +38,90 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(record: QueuedRecord, now: Instant) -> Self {
-        Self::of(vec![record], now)
+    /// Begins with a record, which may be of any size.
+    pub(super) fn new(
+        id: BatchId,
+        timestamp: i64,
+        body: &RecordBody,
+        config: &ProducerConfig,
+        now: Instant,
+    ) -> Self {
+        let mut builder = BatchBuilder::new(config.compression).with_gzip_level(config.gzip_level);
+        builder.push(timestamp, body);
+        Self::of(id, Content::Open(builder), None, now)
     }
 
-    fn of(records: Vec<QueuedRecord>, created: Instant) -> Self {
-        let record_bytes: usize = records.iter().map(QueuedRecord::size_bytes).sum();
+    fn of(id: BatchId, content: Content, places: Option<Vec<u32>>, created: Instant) -> Self {
         Self {
-            records: Arc::new(records),
-            size_bytes: BATCH_OVERHEAD_BYTES + record_bytes,
+            id,
+            content,
+            places,
             created,
-            closed: false,
             attempts: 0,
             maybe_written: false,
             last_failure: None,
         }
     }
 
-    /// Takes the record in, or gives it back where it doesn't fit.
+    /// Takes a record in and tells its place; `None` where it doesn't fit.
     pub(super) fn push(
         &mut self,
-        record: QueuedRecord,
+        timestamp: i64,
+        body: &RecordBody,
         config: &ProducerConfig,
-    ) -> Result<(), QueuedRecord> {
-        let size_bytes = self.size_bytes + record.size_bytes();
-        if self.closed || size_bytes > config.batch_bytes.min(config.max_request_bytes) {
-            return Err(record);
+    ) -> Option<u32> {
+        let Content::Open(builder) = &mut self.content else {
+            return None;
+        };
+        let limit = config.batch_bytes.min(config.max_request_bytes);
+        if !builder.fits(body, timestamp, limit) {
+            return None;
         }
-        // An open batch has not been sent, so nobody shares its records and nothing is copied.
-        Arc::make_mut(&mut self.records).push(record);
-        self.size_bytes = size_bytes;
-        Ok(())
+        let place = as_place(builder.len());
+        builder.push(timestamp, body);
+        Some(place)
     }
 
     /// Takes no more records and doesn't linger.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
+    pub(super) fn close(&mut self) -> Unstamped {
+        match &mut self.content {
+            Content::Closed(records) => records.clone(),
+            Content::Open(builder) => {
+                let records = builder.take();
+                self.content = Content::Closed(records.clone());
+                records
+            }
+        }
     }
 
-    pub(super) fn records(&self) -> &Arc<Vec<QueuedRecord>> {
-        &self.records
+    pub(super) fn len(&self) -> usize {
+        match &self.content {
+            Content::Open(builder) => builder.len(),
+            Content::Closed(records) => records.len(),
+        }
     }
 
+    /// Before compression.
     pub(super) fn size_bytes(&self) -> usize {
-        self.size_bytes
+        match &self.content {
+            Content::Open(builder) => builder.size_bytes(),
+            Content::Closed(records) => records.size_bytes(),
+        }
     }
 
     /// What its records count for in the buffer.
     pub(super) fn record_bytes(&self) -> usize {
-        self.size_bytes - BATCH_OVERHEAD_BYTES
+        self.size_bytes() - HEADER_BYTES
     }
 
     /// No other record is waited for.
     pub(super) fn is_full(&self, config: &ProducerConfig) -> bool {
-        self.size_bytes >= config.batch_bytes
+        self.size_bytes() >= config.batch_bytes
     }
 
     /// When it is to be sent.
     pub(super) fn due_at(&self, config: &ProducerConfig) -> Instant {
-        if self.closed || self.is_full(config) {
+        if matches!(self.content, Content::Closed(_)) || self.is_full(config) {
             self.created
         } else {
             self.created + config.linger
@@ -103,18 +133,45 @@ impl Batch {
         self.created + config.delivery_timeout
     }
 
+    /// The places its records had when they were taken in.
+    pub(super) fn places(&self) -> Vec<u32> {
+        let whole = || (0..as_place(self.len())).collect();
+        self.places.clone().unwrap_or_else(whole)
+    }
+
+    /// Those places in runs that follow one another, each with where it begins now.
+    pub(super) fn runs(&self) -> Vec<(u32, Range<u32>)> {
+        let Some(places) = &self.places else {
+            return vec![(0, 0..as_place(self.len()))];
+        };
+        let mut begin = 0;
+        let runs = places.chunk_by(|one, next| one + 1 == *next).map(|run| {
+            let now = begin;
+            begin += as_place(run.len());
+            (now, run[0]..run[0] + as_place(run.len()))
+        });
+        runs.collect()
+    }
+
     /// Divides the records by their place in the batch, into two closed batches in the same
     /// order; `None` in place of an empty one.
-    pub(super) fn divide(self, goes_left: impl Fn(usize) -> bool) -> [Option<Self>; 2] {
-        let mut halves = [Vec::new(), Vec::new()];
-        for (place, record) in self.records.iter().enumerate() {
-            halves[usize::from(!goes_left(place))].push(record.clone());
+    pub(super) fn divide(mut self, goes_left: impl Fn(usize) -> bool) -> [Option<Self>; 2] {
+        let [left, right] = self.close().divide(&goes_left);
+        let (mut lefts, mut rights) = (Vec::new(), Vec::new());
+        for (at, place) in self.places().into_iter().enumerate() {
+            match goes_left(at) {
+                true => lefts.push(place),
+                false => rights.push(place),
+            }
         }
-        halves.map(|records| {
-            (!records.is_empty()).then(|| Self {
-                closed: true,
-                ..Self::of(records, self.created)
-            })
+        [(left, lefts), (right, rights)].map(|(records, places)| {
+            let content = Content::Closed(records);
+            (!places.is_empty()).then(|| Self::of(self.id, content, Some(places), self.created))
         })
     }
+}
+
+/// A record takes seven bytes at least: a batch has far fewer than 2^31.
+fn as_place(count: usize) -> u32 {
+    count as u32
 }

@@ -58,19 +58,19 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use agenda::{Agenda, Place};
-use batch::BATCH_OVERHEAD_BYTES;
+use batch::{Batch, most_bytes};
 use identity::Identity;
 use partition::Partition;
 use transactional::Transaction;
 pub use vocabulary::{
-    Acked, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig, QueuedRecord,
-    RequestFailure, RequestId, SendRefused,
+    Acked, BatchId, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig,
+    RequestFailure, RequestId, SendRefused, Stored, Taken,
 };
 
 use super::backoff::{Backoff, Pace};
 use super::sequence::Sequence;
 use crate::wire::TopicPartition;
-use crate::wire::batch::RecordBody;
+use crate::wire::batch::{HEADER_BYTES, RecordBody};
 
 /// The idempotent producer. See the [module](self) for its states and what always holds.
 #[derive(Debug)]
@@ -87,6 +87,7 @@ pub struct ProducerMachine {
     backoff: Backoff,
     requests: HashMap<RequestId, Vec<usize>>,
     last_request: u64,
+    last_batch: u64,
     effects: VecDeque<Effect>,
     buffered_bytes: usize,
     closed: bool,
@@ -112,6 +113,7 @@ impl ProducerMachine {
             backoff,
             requests: HashMap::new(),
             last_request: 0,
+            last_batch: 0,
             effects: VecDeque::new(),
             buffered_bytes: 0,
             closed: false,
@@ -120,54 +122,77 @@ impl ProducerMachine {
         }
     }
 
-    /// Takes a record in for a partition. `timestamp` is in milliseconds since 1970; `token`
-    /// names the record in its [`Effect::Done`].
+    /// Takes a record in for a partition. `timestamp` is in milliseconds since 1970. Its end is
+    /// told by an [`Effect::Done`].
     ///
     /// # Errors
     /// [`SendRefused`] where the record can't be taken, now or ever.
     pub fn handle_send(
         &mut self,
         partition: &TopicPartition,
-        body: RecordBody,
+        body: &RecordBody,
         timestamp: i64,
-        token: u64,
         now: Instant,
-    ) -> Result<(), SendRefused> {
+    ) -> Result<Taken, SendRefused> {
         self.observe(now);
-        let record = QueuedRecord {
-            timestamp,
-            body,
-            token,
-        };
-        let bytes = self.admit(&record)?;
-        self.buffered_bytes += bytes;
+        self.admit(body)?;
         let index = self.index_of(partition);
-        if self.partitions[index].push(record, &self.config, self.now) {
-            self.settle(index);
+        if let Some(taken) = self.join_at(index, body, timestamp) {
+            return Ok(taken);
         }
-        Ok(())
+        self.last_batch += 1;
+        let id = BatchId(self.last_batch);
+        let batch = Batch::new(id, timestamp, body, &self.config, self.now);
+        self.buffered_bytes += batch.record_bytes();
+        self.partitions[index].open(batch);
+        self.settle(index);
+        Ok(Taken {
+            batch: id,
+            place: 0,
+            stirs: true,
+        })
     }
 
-    fn admit(&self, record: &QueuedRecord) -> Result<usize, SendRefused> {
+    /// Takes a record into a batch that is open. What time it is is of no account then, and need
+    /// not be found out: where `None` comes of it, [`handle_send`](Self::handle_send) is to be
+    /// called.
+    pub fn join(
+        &mut self,
+        partition: &TopicPartition,
+        body: &RecordBody,
+        timestamp: i64,
+    ) -> Option<Taken> {
+        self.admit(body).ok()?;
+        let index = self.find(partition)?;
+        self.join_at(index, body, timestamp)
+    }
+
+    fn join_at(&mut self, index: usize, body: &RecordBody, timestamp: i64) -> Option<Taken> {
+        let (taken, bytes) = self.partitions[index].join(timestamp, body, &self.config)?;
+        self.buffered_bytes += bytes;
+        if taken.stirs {
+            self.settle(index);
+        }
+        Some(taken)
+    }
+
+    fn admit(&self, body: &RecordBody) -> Result<(), SendRefused> {
         if let Some(failure) = self.failure.as_ref().or(self.abandoned()) {
             return Err(SendRefused::Failed(failure.clone()));
         }
         if self.closed {
             return Err(SendRefused::Closed);
         }
-        let bytes = record.size_bytes();
-        let request_limit = self
-            .config
-            .max_request_bytes
-            .saturating_sub(BATCH_OVERHEAD_BYTES);
+        let bytes = most_bytes(body);
+        let request_limit = self.config.max_request_bytes.saturating_sub(HEADER_BYTES);
         let limit = request_limit.min(self.config.buffer_bytes);
         if bytes > limit {
             return Err(SendRefused::RecordTooLarge { bytes, limit });
         }
-        if bytes > self.config.buffer_bytes - self.buffered_bytes {
+        if bytes > self.config.buffer_bytes.saturating_sub(self.buffered_bytes) {
             return Err(SendRefused::BufferFull);
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// True where the partition was heard of before.
@@ -245,6 +270,11 @@ impl ProducerMachine {
         self.buffered_bytes
     }
 
+    /// True where nothing is held, and nothing more is taken.
+    pub fn is_over(&self) -> bool {
+        self.closed && self.buffered_bytes == 0
+    }
+
     /// Why the producer has ended, if it has: every record has failed, and none is accepted.
     pub fn failure(&self) -> Option<&ProduceFailure> {
         self.failure.as_ref()
@@ -255,13 +285,16 @@ impl ProducerMachine {
         self.now = self.now.max(now);
     }
 
-    fn index_of(&mut self, partition: &TopicPartition) -> usize {
-        if self.is_last(partition) {
-            return self.last;
+    fn find(&mut self, partition: &TopicPartition) -> Option<usize> {
+        if !self.is_last(partition) {
+            self.last = *self.index.get(partition)?;
         }
-        if let Some(index) = self.index.get(partition) {
-            self.last = *index;
-            return *index;
+        Some(self.last)
+    }
+
+    fn index_of(&mut self, partition: &TopicPartition) -> usize {
+        if let Some(index) = self.find(partition) {
+            return index;
         }
         let index = self.partitions.len();
         let enlistment = self.first_enlistment();

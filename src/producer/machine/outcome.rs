@@ -1,11 +1,12 @@
 //! How a batch goes on, or ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::ProducerMachine;
 use super::agenda::Place;
 use super::batch::Batch;
-use super::vocabulary::{Acked, Effect, PartitionAnswer, ProduceFailure, QueuedRecord};
+use super::vocabulary::{Effect, PartitionAnswer, ProduceFailure, Stored};
 use crate::producer::sequence::Sequence;
 use crate::wire::ErrorCode;
 
@@ -21,23 +22,18 @@ impl ProducerMachine {
             return;
         };
         if let Some(sequence) = &mut partition.sequence {
-            sequence.advance(batch.records().len());
+            sequence.advance(batch.len());
         }
-        self.buffered_bytes -= batch.record_bytes();
-        for (record, place) in batch.records().iter().zip(0..) {
-            let acked = Acked {
+        self.done(&batch, |begin| {
+            Ok(Stored {
                 partition: answer.partition.partition,
-                offset: match answer.base_offset {
-                    base @ 0.. => base.saturating_add(place),
+                base_offset: match answer.base_offset {
+                    base @ 0.. => base.saturating_add(i64::from(begin)),
                     _ => -1,
                 },
-                timestamp: match answer.log_append_time {
-                    -1 => record.timestamp,
-                    time => time,
-                },
-            };
-            self.done(record, Ok(acked));
-        }
+                log_append_time: answer.log_append_time,
+            })
+        });
     }
 
     /// The head is sent again after a while.
@@ -74,10 +70,11 @@ impl ProducerMachine {
         let Some(batch) = self.partitions[index].take_head() else {
             return;
         };
-        let half = batch.records().len() / 2;
+        let half = batch.len() / 2;
         if half == 0 {
             self.fail(&batch, failure);
         } else {
+            self.buffered_bytes -= batch.record_bytes();
             self.put_back(index, batch.divide(|place| place < half));
         }
     }
@@ -93,26 +90,30 @@ impl ProducerMachine {
         let Some(batch) = self.partitions[index].take_head() else {
             return;
         };
-        let blame = |place: usize| {
-            let mut errors = answer.record_errors.iter();
-            errors.find(|(at, _)| usize::try_from(*at) == Ok(place))
-        };
-        let records = batch.records().clone();
-        if !(0..records.len()).any(|place| blame(place).is_some()) {
+        let places = batch.places();
+        let mut blamed = BTreeMap::new();
+        for (at, why) in &answer.record_errors {
+            let at = usize::try_from(*at).ok().filter(|at| *at < places.len());
+            blamed.extend(at.map(|at| (at, why)));
+        }
+        if blamed.is_empty() {
             self.fail(&batch, failure);
             return;
         }
-        for (place, record) in records.iter().enumerate() {
-            if let Some((_, message)) = blame(place) {
-                let mut failure = failure.clone();
-                if let Some(message) = message {
-                    failure.message = format!("{}: {message}", failure.message).into();
-                }
-                self.buffered_bytes -= record.size_bytes();
-                self.done(record, Err(failure));
+        for (at, why) in &blamed {
+            let mut failure = failure.clone();
+            if let Some(why) = why {
+                failure.message = format!("{}: {why}", failure.message).into();
             }
+            self.effects.push_back(Effect::Done {
+                batch: batch.id,
+                places: places[*at]..places[*at] + 1,
+                result: Err(failure),
+            });
         }
-        let [_, others] = batch.divide(|place| blame(place).is_some());
+        let is_blamed = |at| blamed.contains_key(&at);
+        self.buffered_bytes -= batch.record_bytes();
+        let [_, others] = batch.divide(is_blamed);
         self.put_back(index, [None, others]);
     }
 
@@ -180,9 +181,11 @@ impl ProducerMachine {
         }
     }
 
+    /// Goes on with what was taken out, divided.
     fn put_back(&mut self, index: usize, parts: [Option<Batch>; 2]) {
         let abandoned = self.abandoned().cloned();
         for part in parts.into_iter().rev().flatten() {
+            self.buffered_bytes += part.record_bytes();
             match &abandoned {
                 Some(why) => self.fail(&part, why),
                 None => self.partitions[index].put_back(part),
@@ -191,14 +194,18 @@ impl ProducerMachine {
     }
 
     pub(super) fn fail(&mut self, batch: &Batch, failure: &ProduceFailure) {
-        self.buffered_bytes -= batch.record_bytes();
-        for record in batch.records().iter() {
-            self.done(record, Err(failure.clone()));
-        }
+        self.done(batch, |_| Err(failure.clone()));
     }
 
-    fn done(&mut self, record: &QueuedRecord, result: Result<Acked, ProduceFailure>) {
-        let token = record.token;
-        self.effects.push_back(Effect::Done { token, result });
+    /// The batch has ended; of each run of its records the result is told by where it begins.
+    fn done(&mut self, batch: &Batch, result: impl Fn(u32) -> Result<Stored, ProduceFailure>) {
+        self.buffered_bytes -= batch.record_bytes();
+        for (begin, places) in batch.runs() {
+            self.effects.push_back(Effect::Done {
+                batch: batch.id,
+                places,
+                result: result(begin),
+            });
+        }
     }
 }

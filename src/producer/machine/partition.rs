@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::agenda::Place;
 use super::batch::Batch;
-use super::vocabulary::{BatchOut, ProducerConfig, QueuedRecord, RequestId};
+use super::vocabulary::{BatchOut, ProducerConfig, RequestId, Taken};
 use crate::producer::sequence::Sequence;
 use crate::wire::TopicPartition;
+use crate::wire::batch::RecordBody;
 
 /// What becomes of the batch at the head of the queue. Nothing behind it has been sent.
 ///
@@ -55,30 +56,37 @@ impl Partition {
         }
     }
 
-    /// Takes a record in; true where that may change the partition's [place](Self::place).
-    pub(super) fn push(
+    /// Takes a record into the batch that is open, if there is one with room for it, and tells
+    /// how many bytes that takes up. It stirs where that may change the partition's
+    /// [place](Self::place).
+    pub(super) fn join(
         &mut self,
-        record: QueuedRecord,
+        timestamp: i64,
+        body: &RecordBody,
         config: &ProducerConfig,
-        now: Instant,
-    ) -> bool {
-        let refused = match self.queue.back_mut() {
-            Some(last) => match last.push(record, config) {
-                Ok(()) => return last.is_full(config),
-                Err(record) => record,
-            },
-            None => record,
+    ) -> Option<(Taken, usize)> {
+        let last = self.queue.back_mut()?;
+        let before = last.size_bytes();
+        let place = last.push(timestamp, body, config)?;
+        let taken = Taken {
+            batch: last.id,
+            place,
+            stirs: last.is_full(config),
         };
+        Some((taken, last.size_bytes() - before))
+    }
+
+    /// Adds a batch that takes records, behind those that no longer do.
+    pub(super) fn open(&mut self, batch: Batch) {
         self.close_last();
-        self.queue.push_back(Batch::new(refused, now));
-        true
+        self.queue.push_back(batch);
     }
 
     /// Lets nothing in the queue linger.
     pub(super) fn close_last(&mut self) {
         // Those before the last are closed: a batch is opened only behind a closed one.
         if let Some(last) = self.queue.back_mut() {
-            last.close();
+            let _ = last.close();
         }
     }
 
@@ -117,11 +125,10 @@ impl Partition {
     pub(super) fn launch(&mut self, request: RequestId) -> Option<BatchOut> {
         let stamp = self.sequence?.stamp();
         let head = self.queue.front_mut()?;
-        head.close();
         self.phase = Phase::InFlight(request);
         Some(BatchOut {
             partition: self.name.clone(),
-            records: head.records().clone(),
+            records: head.close(),
             stamp,
         })
     }

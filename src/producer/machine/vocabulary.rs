@@ -1,10 +1,11 @@
 //! What the machine is told, and what it asks for.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::batch::{ProducerStamp, RecordBody};
+use crate::wire::batch::{ProducerStamp, Unstamped};
 use crate::wire::compression::{Compression, GzipLevel};
 use crate::wire::{ErrorCode, TopicPartition};
 
@@ -66,15 +67,19 @@ impl ProducerConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
-/// A record on its way to the broker.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QueuedRecord {
-    /// The record's time, in milliseconds since 1970.
-    pub timestamp: i64,
-    /// Key, value and headers.
-    pub body: RecordBody,
-    /// The caller's name for the record, given back in [`Effect::Done`].
-    pub token: u64,
+/// Names a batch of records, as it was when they were taken in: it may be divided later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId(pub(super) u64);
+
+/// Where a record was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its batch.
+    pub batch: BatchId,
+    /// Its place in the batch, from 0.
+    pub place: u32,
+    /// There may be something to do for it now, or at another time than before.
+    pub stirs: bool,
 }
 
 /// One partition's batch in a produce request.
@@ -86,7 +91,7 @@ pub struct BatchOut {
     /// Where it goes.
     pub partition: TopicPartition,
     /// Its records, never none.
-    pub records: Arc<Vec<QueuedRecord>>,
+    pub records: Unstamped,
     /// What to mark the batch with.
     pub stamp: ProducerStamp,
 }
@@ -115,13 +120,43 @@ pub enum Effect {
     /// [`handle_leaders`](super::ProducerMachine::handle_leaders). Asked again, with backoff,
     /// while a leader is missing: a fetch already under way is enough.
     RefreshMetadata,
-    /// Tell the caller how its record ended. Once for each record that was accepted.
+    /// Tell the caller how its records ended. Once for each record that was accepted.
     Done {
-        /// The caller's name for the record.
-        token: u64,
-        /// Where it is, or why it isn't.
-        result: Result<Acked, ProduceFailure>,
+        /// The batch that they were taken into.
+        batch: BatchId,
+        /// Their places in it; never none.
+        places: Range<u32>,
+        /// Where they are, or why they aren't.
+        result: Result<Stored, ProduceFailure>,
     },
+}
+
+/// Where acknowledged records are: one behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The partition that they went to.
+    pub partition: i32,
+    /// The first one's offset; -1 where the broker knows only that it has them.
+    pub base_offset: i64,
+    /// The time of all of them in a topic with `LogAppendTime`, or -1.
+    pub log_append_time: i64,
+}
+
+impl Stored {
+    /// Where the record is that comes `nth` after the first, and that was sent with `timestamp`.
+    pub fn record(self, nth: u32, timestamp: i64) -> Acked {
+        Acked {
+            partition: self.partition,
+            offset: match self.base_offset {
+                base @ 0.. => base.saturating_add(i64::from(nth)),
+                _ => -1,
+            },
+            timestamp: match self.log_append_time {
+                -1 => timestamp,
+                time => time,
+            },
+        }
+    }
 }
 
 /// Where an acknowledged record is.

@@ -20,9 +20,10 @@ use crate::clock::{now, sleep_until};
 use crate::cluster::Client;
 use crate::group::GroupOffsets;
 use crate::producer::driver::carrier::Carrier;
+use crate::producer::driver::desk::{Books, Desk, Records};
+use crate::producer::driver::error_of;
 use crate::producer::driver::produce::Encoding;
-use crate::producer::driver::{Send, error_of};
-use crate::producer::{ProduceFailure, ProducerConfig};
+use crate::producer::{ProduceFailure, ProducerMachine};
 
 type Reply = oneshot::Sender<Result<(), Error>>;
 
@@ -32,8 +33,6 @@ pub(super) type Begin = oneshot::Sender<Result<Transaction, Error>>;
 /// What the application asks of the transaction that is open.
 #[derive(Debug)]
 pub(super) enum Command {
-    Send(Send),
-    Flush,
     Offsets(GroupOffsets, Reply),
     Commit(Reply),
     Abort(Reply),
@@ -47,9 +46,8 @@ enum Done {
 
 pub(super) struct Driver {
     client: Client,
-    config: ProducerConfig,
     requests: Requests,
-    machine: TransactionMachine,
+    desk: Arc<Desk<TransactionMachine>>,
     carrier: Carrier,
     begins: mpsc::Receiver<Begin>,
     /// Waits for the transaction before to end.
@@ -67,6 +65,19 @@ pub(super) struct Driver {
     close_by: Option<Instant>,
 }
 
+impl Records for TransactionMachine {
+    fn records(&mut self) -> &mut ProducerMachine {
+        TransactionMachine::records(self)
+    }
+}
+
+/// However the task ends, nobody waits for it any more.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.desk.close();
+    }
+}
+
 impl Driver {
     pub(super) fn new(
         client: Client,
@@ -79,11 +90,13 @@ impl Driver {
             id: Arc::from(config.transactional_id),
             transaction_timeout: config.transaction_timeout,
         };
+        let config = config.producer;
+        let batch_bytes = config.batch_bytes;
+        let machine = TransactionMachine::new(config, fastrand::u64(..), now());
         Self {
-            carrier: Carrier::new(client.clone(), &config.producer),
-            machine: TransactionMachine::new(config.producer.clone(), fastrand::u64(..), now()),
+            carrier: Carrier::new(client.clone()),
+            desk: Arc::new(Desk::new(client.clone(), batch_bytes, machine)),
             client,
-            config: config.producer,
             requests,
             begins,
             beginning: None,
@@ -101,21 +114,22 @@ impl Driver {
     /// Runs until the application has dropped its handles and the last transaction has ended.
     pub(super) async fn run(mut self) {
         loop {
-            self.carry_out_effects();
+            let timeout = self.carry_out_effects();
             if self.is_over() {
                 return;
             }
             let free = self.commands.is_none() && self.beginning.is_none();
-            let timeout = self.machine.poll_timeout().map(Instant::from_std);
+            let timeout = timeout.map(Instant::from_std);
             let timeout = timeout.into_iter().chain(self.close_by).min();
             tokio::select! {
                 begin = self.begins.recv(), if free && self.close_by.is_none() => self.begin(begin),
-                command = next(&mut self.commands), if !self.carrier.is_full() => {
-                    self.handle_command(command);
-                }
+                command = next(&mut self.commands) => self.handle_command(command),
+                () = self.desk.stirred() => {}
                 Some(done) = self.asking.next() => self.handle_done(done),
-                carried = self.carrier.next() => self.carrier.handle(self.machine.records(), carried),
-                () = sleep_until(timeout) => self.machine.handle_timeout(now()),
+                carried = self.carrier.next() => {
+                    self.carrier.handle(&mut self.desk.books(), carried);
+                }
+                () = sleep_until(timeout) => self.desk.books().machine.handle_timeout(now()),
             }
         }
     }
@@ -124,7 +138,7 @@ impl Driver {
         match begin {
             Some(begin) => {
                 self.beginning = Some(begin);
-                self.machine.handle_begin(now());
+                self.desk.books().machine.handle_begin(now());
             }
             None => {
                 let timeout = self.client.config().request_timeout;
@@ -139,7 +153,7 @@ impl Driver {
             return false;
         };
         let ending = matches!(
-            self.machine.state(),
+            self.desk.books().machine.state(),
             State::Committing | State::Aborting | State::InTransaction | State::AbortableError
         );
         let waited_for = self.ending.is_some() || self.commands.is_some();
@@ -147,47 +161,45 @@ impl Driver {
     }
 
     fn handle_command(&mut self, command: Option<Command>) {
+        let machine = &mut self.desk.books().machine;
         match command {
-            Some(Command::Send(send)) => self.carrier.send(self.machine.records(), send, now()),
-            Some(Command::Flush) => self.machine.records().handle_flush(now()),
             Some(Command::Offsets(offsets, reply)) => {
                 self.last_token += 1;
                 self.offsets.insert(self.last_token, reply);
-                self.machine.handle_offsets(offsets, self.last_token, now());
+                machine.handle_offsets(offsets, self.last_token, now());
             }
             Some(Command::Commit(reply)) => {
                 self.commands = None;
                 self.ending = Some(reply);
-                self.machine.handle_commit(now());
+                machine.handle_commit(now());
             }
             Some(Command::Abort(reply)) => {
                 self.commands = None;
                 self.ending = Some(reply);
-                self.machine.handle_abort(now());
+                machine.handle_abort(now());
             }
             // Dropped.
             None => {
                 self.commands = None;
-                self.machine.handle_abort(now());
+                machine.handle_abort(now());
             }
         }
     }
 
-    fn carry_out_effects(&mut self) {
-        loop {
-            while let Some(effect) = self.machine.poll_effect() {
-                tracing::trace!(id = %self.requests.id, ?effect);
-                self.carry_out(effect);
-            }
-            if !self.carrier.send_waiting(self.machine.records()) {
-                break;
-            }
+    /// Does what the machine asks for, and tells when it is to be looked at next.
+    fn carry_out_effects(&mut self) -> Option<std::time::Instant> {
+        let desk = self.desk.clone();
+        let mut books = desk.books();
+        while let Some(effect) = books.machine.poll_effect() {
+            tracing::trace!(id = %self.requests.id, ?effect);
+            self.carry_out(effect, &mut books);
         }
+        books.machine.poll_timeout()
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, effect: Effect, books: &mut Books<TransactionMachine>) {
         match effect {
-            Effect::Records(effect) => self.carrier.carry_out(effect),
+            Effect::Records(effect) => self.carrier.carry_out(effect, &self.desk, books),
             Effect::FindCoordinator(attempt, coordinator) => {
                 let requests = self.requests.clone();
                 self.asking.push(Box::pin(async move {
@@ -205,7 +217,7 @@ impl Driver {
                     Done::Answered(attempt, requests.ask(coordinator, question).await)
                 }));
             }
-            Effect::Begun(outcome) => self.begun(outcome),
+            Effect::Begun(outcome) => self.begun(outcome, books.machine.protocol()),
             Effect::OffsetsDone { token, result } => {
                 if let Some(reply) = self.offsets.remove(&token) {
                     let _ = reply.send(result.map_err(|failure| ended(&failure)));
@@ -215,19 +227,18 @@ impl Driver {
         }
     }
 
-    fn begun(&mut self, outcome: Result<(), ProduceFailure>) {
+    fn begun(&mut self, outcome: Result<(), ProduceFailure>, protocol: Protocol) {
         let Some(reply) = self.beginning.take() else {
             return;
         };
         let opened = outcome.map(|()| {
-            let announced = self.machine.protocol() == Protocol::Announced;
-            let id = self.requests.id.clone();
-            let encoding = Encoding::transactional(&self.config, id, announced);
+            let announced = protocol == Protocol::Announced;
+            let encoding = Encoding::transactional(self.requests.id.clone(), announced);
             self.carrier.set_encoding(encoding);
             let (commands, receiver) = mpsc::channel(QUEUE);
             self.commands = Some(receiver);
-            let client = self.client.clone();
-            Transaction { client, commands }
+            let desk = self.desk.clone();
+            Transaction { desk, commands }
         });
         // Where nobody waits any more, the transaction is dropped, and so aborted.
         let _ = reply.send(opened.map_err(|failure| ended(&failure)));
@@ -256,10 +267,12 @@ impl Driver {
                     }
                 }
                 let found = found.map(|_| ());
-                self.machine.handle_coordinator(attempt, found, now());
+                let machine = &mut self.desk.books().machine;
+                machine.handle_coordinator(attempt, found, now());
             }
             Done::Answered(attempt, answer) => {
-                self.machine.handle_answer(attempt, answer, now());
+                let machine = &mut self.desk.books().machine;
+                machine.handle_answer(attempt, answer, now());
             }
         }
     }

@@ -10,15 +10,21 @@ mod driver;
 pub mod machine;
 mod requests;
 
+use std::fmt;
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot};
 
 pub use machine::TransactionalConfig;
 
 use crate::cluster::Client;
 use crate::group::GroupOffsets;
-use crate::producer::{Delivery, ProducerRecord, addressed};
+use crate::producer::delivery::closed;
+use crate::producer::driver::desk::Desk;
+use crate::producer::{Delivery, ProducerRecord};
 use crate::{Error, ErrorKind};
 use driver::{Begin, Command, Driver};
+use machine::TransactionMachine;
 
 /// Those who may wait for a transaction before a further caller waits in line.
 const QUEUE: usize = 64;
@@ -62,11 +68,16 @@ pub struct TransactionalProducer {
 }
 
 /// A transaction that is open. Dropping it aborts it; the next one begins after that.
-#[derive(Debug)]
 #[must_use = "a transaction that is dropped is aborted"]
 pub struct Transaction {
-    client: Client,
+    desk: Arc<Desk<TransactionMachine>>,
     commands: mpsc::Sender<Command>,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
 }
 
 impl TransactionalProducer {
@@ -111,8 +122,8 @@ impl TransactionalProducer {
 }
 
 impl Transaction {
-    /// Sends a record with the transaction; waits for the topic's metadata, and while the buffer
-    /// is full and others wait already. What the [`Delivery`] tells can be awaited or not: the
+    /// Sends a record with the transaction; waits for the topic's metadata, and for room in
+    /// the buffer. What the [`Delivery`] tells can be awaited or not: the
     /// commit waits for all of them, and an acknowledged record is still to be committed.
     ///
     /// # Errors
@@ -123,9 +134,7 @@ impl Transaction {
     ///
     /// When dropped, the record was not sent.
     pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
-        let (send, delivery) = addressed(&self.client, record).await?;
-        self.command(Command::Send(send)).await?;
-        Ok(delivery)
+        self.desk.send(record).await
     }
 
     /// Has all records go out that were sent, without lingering: together, where nothing of them
@@ -139,7 +148,7 @@ impl Transaction {
     ///
     /// When dropped, they may linger.
     pub async fn flush(&self) -> Result<(), Error> {
-        self.command(Command::Flush).await
+        self.desk.hurry().map(drop)
     }
 
     /// Has a group's offsets committed with the transaction; until it has ended, nobody reads the
@@ -209,8 +218,4 @@ impl Transaction {
     async fn command(&self, command: Command) -> Result<(), Error> {
         self.commands.send(command).await.map_err(|_| closed())
     }
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the producer was closed")
 }

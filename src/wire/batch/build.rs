@@ -5,10 +5,11 @@ use std::fmt;
 use bytes::{BufMut, Bytes};
 
 use super::varint;
-use super::{
-    Attributes, BatchError, BatchHeader, Batches, HEADER_BYTES, ProducerStamp, RecordBody,
-};
-use crate::wire::compression::{self, Compression, GzipLevel};
+use super::{BatchError, Batches, HEADER_BYTES, ProducerStamp, RecordBody, Unstamped};
+use crate::wire::compression::{Compression, GzipLevel};
+
+/// The most that stands before a record's body: its length, attributes and the two deltas.
+const MAX_PREFIX_BYTES: usize = 10 + 1 + 10 + 10;
 
 /// Joins record bodies to a batch.
 ///
@@ -18,7 +19,7 @@ use crate::wire::compression::{self, Compression, GzipLevel};
 pub struct BatchBuilder {
     codec: Compression,
     gzip_level: GzipLevel,
-    /// Room for the header, then the records.
+    /// Room for the header, then the records; nothing before the first.
     batch: Vec<u8>,
     count: usize,
     base_timestamp: i64,
@@ -31,7 +32,7 @@ impl BatchBuilder {
         Self {
             codec,
             gzip_level: GzipLevel::default(),
-            batch: vec![0; HEADER_BYTES],
+            batch: Vec::new(),
             count: 0,
             base_timestamp: -1,
             max_timestamp: -1,
@@ -52,17 +53,29 @@ impl BatchBuilder {
 
     /// Appends a record; `timestamp` is in milliseconds since 1970, -1 for none.
     pub fn push(&mut self, timestamp: i64, body: &RecordBody) {
+        self.push_encoded(timestamp, &body.bytes);
+    }
+
+    /// Appends a record whose body is encoded already.
+    pub(super) fn push_encoded(&mut self, timestamp: i64, body: &[u8]) {
         if self.is_empty() {
+            self.batch.extend_from_slice(&[0; HEADER_BYTES]);
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
         }
-        let len = self.prefix_len(timestamp) + body.encoded_len();
+        let len = self.prefix_len(timestamp) + body.len();
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        varint::put(&mut self.batch, len as i64);
-        self.batch.put_u8(0);
-        varint::put(&mut self.batch, timestamp_delta);
-        varint::put(&mut self.batch, self.count as i64);
-        self.batch.extend_from_slice(&body.bytes);
+        // Put together apart from the batch, whose room is then asked for once.
+        let mut prefix = [0; MAX_PREFIX_BYTES];
+        let mut out = &mut prefix[..];
+        varint::put(&mut out, len as i64);
+        out.put_u8(0);
+        varint::put(&mut out, timestamp_delta);
+        varint::put(&mut out, self.count as i64);
+        let unused = out.len();
+        self.batch
+            .extend_from_slice(&prefix[..MAX_PREFIX_BYTES - unused]);
+        self.batch.extend_from_slice(body);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
     }
@@ -79,7 +92,19 @@ impl BatchBuilder {
 
     /// The batch's size in bytes before compression, header included.
     pub fn size_bytes(&self) -> usize {
-        self.batch.len()
+        self.batch.len().max(HEADER_BYTES)
+    }
+
+    /// Takes the batch out, which then lacks its stamp only.
+    pub fn take(&mut self) -> Unstamped {
+        Unstamped {
+            codec: self.codec,
+            gzip_level: self.gzip_level,
+            batch: std::mem::take(&mut self.batch).into(),
+            count: std::mem::take(&mut self.count),
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+        }
     }
 
     /// Compresses and seals the batch. The base offset is 0 and the leader epoch -1, as a producer
@@ -93,33 +118,7 @@ impl BatchBuilder {
         producer: ProducerStamp,
         transactional: bool,
     ) -> Result<Bytes, BatchError> {
-        const MAX_BYTES: usize = i32::MAX as usize;
-        if self.is_empty() {
-            return Err(BatchError::NoRecords);
-        }
-        if self.size_bytes() > MAX_BYTES {
-            return Err(BatchError::TooLarge { limit: MAX_BYTES });
-        }
-        // A record takes seven bytes at least: the count is far below 2^31.
-        let record_count = self.count as i32;
-        let header = BatchHeader {
-            base_offset: 0,
-            leader_epoch: -1,
-            attributes: Attributes::new(self.codec, transactional),
-            last_offset_delta: record_count - 1,
-            base_timestamp: self.base_timestamp,
-            max_timestamp: self.max_timestamp,
-            producer,
-            record_count,
-        };
-        if self.codec != Compression::None {
-            let records = &self.batch[HEADER_BYTES..];
-            let compressed = compression::compress(self.codec, self.gzip_level, records)?;
-            self.batch.truncate(HEADER_BYTES);
-            self.batch.extend_from_slice(&compressed);
-        }
-        header.seal(&mut self.batch)?;
-        Ok(self.batch.into())
+        self.take().stamped(producer, transactional)
     }
 
     /// Bytes of the next record between its length and its body.

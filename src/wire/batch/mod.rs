@@ -15,7 +15,7 @@
 //! Reading goes in steps, each lazy: [`Batches`] finds whole batches and checks their CRC,
 //! [`RecordBatch::decode`] decompresses one into [`Records`], and a [`RecordCursor`] or
 //! [`RecordIter`] yields one [`RecordRef`] after the other. Writing joins [`RecordBody`]s in a
-//! [`BatchBuilder`].
+//! [`BatchBuilder`]; what a producer sends is [`Unstamped`] until it goes out.
 //!
 //! # Invariants
 //!
@@ -36,6 +36,7 @@ mod header;
 mod read;
 mod record;
 mod records;
+mod unstamped;
 mod varint;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use header::{Attributes, BatchHeader, HEADER_BYTES, ProducerStamp, Timestamp
 pub use read::{Batches, RecordBatch};
 pub use record::{Record, RecordRef};
 pub use records::{RecordCursor, RecordIter, Records};
+pub use unstamped::Unstamped;

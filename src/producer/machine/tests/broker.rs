@@ -66,8 +66,7 @@ impl Log {
             return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
         }
         let offset = self.tokens.len() as i64;
-        self.tokens
-            .extend(batch.records.iter().map(|record| record.token));
+        self.tokens.extend(tokens(batch));
         producer.batches.push_back((base_sequence, count, offset));
         if producer.batches.len() > REMEMBERED {
             producer.batches.pop_front();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::wire::ErrorCode;
+use crate::wire::batch::{Batches, RecordRef};
 
 const LINGER: Duration = Duration::from_millis(10);
 const DELIVERY: Duration = Duration::from_secs(10);
@@ -29,21 +30,43 @@ fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("t", partition)
 }
 
-fn body() -> RecordBody {
-    RecordBody::new(Some(b"key"), Some(b"value"), &[])
+/// What tells one record from the others, on either side.
+fn body(token: u64) -> RecordBody {
+    RecordBody::new(Some(b"key"), Some(format!("{token:05}").as_bytes()), &[])
 }
+
+fn tokens(batch: &BatchOut) -> Vec<u64> {
+    let bytes = batch.records.stamped(batch.stamp, false).unwrap();
+    let batch = Batches::new(bytes).next().unwrap().unwrap();
+    let records = batch.decode(0).unwrap();
+    let token = |record: Result<RecordRef<'_>, _>| {
+        let value = record.unwrap().value().unwrap();
+        std::str::from_utf8(value).unwrap().parse().unwrap()
+    };
+    records.iter().map(token).collect()
+}
+
+/// Records by their tokens, and how they ended.
+type Ends = Vec<(u64, Result<Acked, ProduceFailure>)>;
 
 /// A machine and its clock.
 struct Bench {
     machine: ProducerMachine,
     now: Instant,
+    /// The records that were taken into each batch.
+    taken: HashMap<BatchId, Vec<u64>>,
 }
 
 impl Bench {
     fn new(config: ProducerConfig) -> Self {
         let now = Instant::now();
         let machine = ProducerMachine::new(config, 1, now);
-        Self { machine, now }
+        let taken = HashMap::new();
+        Self {
+            machine,
+            now,
+            taken,
+        }
     }
 
     /// With id 9, epoch 0, and node 1 leading every partition.
@@ -62,9 +85,16 @@ impl Bench {
     }
 
     fn try_send(&mut self, partition: i32, token: u64) -> Result<(), SendRefused> {
-        let tp = tp(partition);
-        self.machine
-            .handle_send(&tp, body(), 1_000, token, self.now)
+        let (tp, body, now) = (tp(partition), body(token), self.now);
+        let joined = self.machine.join(&tp, &body, 1_000);
+        let taken = match joined {
+            Some(taken) => taken,
+            None => self.machine.handle_send(&tp, &body, 1_000, now)?,
+        };
+        let batch = self.taken.entry(taken.batch).or_default();
+        assert_eq!(batch.len(), taken.place as usize);
+        batch.push(token);
+        Ok(())
     }
 
     fn send(&mut self, partition: i32, tokens: impl IntoIterator<Item = u64>) {
@@ -124,13 +154,39 @@ impl Bench {
             .handle_produce_response(id, Err(failure), self.now);
     }
 
-    /// What comes out, which is nothing but ends of records.
-    fn done(&mut self) -> Vec<(u64, Result<Acked, ProduceFailure>)> {
-        let ended = |effect| match effect {
-            Effect::Done { token, result } => (token, result),
-            other => panic!("{other:?} where only ends of records should come"),
+    /// The records whose end is told here.
+    fn ends(&self, effect: &Effect) -> Ends {
+        let Effect::Done {
+            batch,
+            places,
+            result,
+        } = effect
+        else {
+            return Vec::new();
         };
-        self.effects().into_iter().map(ended).collect()
+        let end = |place: u32| {
+            let acked = |stored: Stored| stored.record(place - places.start, 1_000);
+            let token = self.taken[batch][place as usize];
+            (token, result.clone().map(acked))
+        };
+        places.clone().map(end).collect()
+    }
+
+    /// What comes out, which is nothing but ends of records.
+    fn done(&mut self) -> Ends {
+        let (done, others) = self.done_and_others();
+        assert_eq!(others, [], "where only ends of records should come");
+        done
+    }
+
+    /// The ends of records, and what else comes out.
+    fn done_and_others(&mut self) -> (Ends, Vec<Effect>) {
+        let effects = self.effects();
+        let done = effects.iter().flat_map(|effect| self.ends(effect));
+        let done = done.collect();
+        let is_end = |effect: &Effect| matches!(effect, Effect::Done { .. });
+        let others = effects.into_iter().filter(|effect| !is_end(effect));
+        (done, others.collect())
     }
 
     /// The tokens that end here, all acknowledged.
@@ -171,9 +227,8 @@ impl Request {
     /// Partition, first sequence number and tokens of each batch.
     fn summary(&self) -> Vec<(i32, i32, Vec<u64>)> {
         let summary = |batch: &BatchOut| {
-            let tokens = batch.records.iter().map(|record| record.token).collect();
             let base_sequence = batch.stamp.base_sequence;
-            (batch.partition.partition, base_sequence, tokens)
+            (batch.partition.partition, base_sequence, tokens(batch))
         };
         self.batches.iter().map(summary).collect()
     }

@@ -175,18 +175,18 @@ impl World {
         let bound = outstanding + PARTITIONS as usize + 2;
         assert!(effects.len() <= bound, "{effects:?}");
         for effect in effects {
+            for (token, result) in self.bench.ends(&effect) {
+                let before = self.results.insert(token, result);
+                assert_eq!(before, None, "{token} ended twice");
+            }
             match effect {
                 Effect::InitProducerId => {
                     assert!(!self.asked_for_id, "asked twice");
                     self.asked_for_id = true;
                 }
-                Effect::RefreshMetadata => {}
+                Effect::RefreshMetadata | Effect::Done { .. } => {}
                 Effect::Enlist(_) => panic!("no transaction is open"),
                 Effect::Produce { .. } => self.take_request(Request::of(effect)),
-                Effect::Done { token, result } => {
-                    let before = self.results.insert(token, result);
-                    assert_eq!(before, None, "{token} ended twice");
-                }
             }
         }
         let alarm = self.bench.machine.poll_timeout();
@@ -199,8 +199,7 @@ impl World {
             assert!(!batch.records.is_empty());
             let same = |other: &BatchOut| other.partition == batch.partition;
             assert!(!request.batches[..at].iter().any(same), "{request:?}");
-            let sizes = batch.records.iter().map(QueuedRecord::size_bytes);
-            bytes += BATCH_OVERHEAD_BYTES + sizes.sum::<usize>();
+            bytes += batch.records.size_bytes();
         }
         assert!(bytes <= 300 && bytes > 0, "{bytes}");
         self.requests.push(request);

@@ -73,16 +73,20 @@ fn a_large_batch_is_halved_down_to_the_record_to_blame() {
     let first = bench.request();
     assert_eq!(first.summary(), [(0, 0, vec![1])]);
     bench.answer_code(&first, ErrorCode::MESSAGE_TOO_LARGE);
-    let effects = bench.effects();
-    let alone =
-        matches!(effects[0], Effect::Done { token: 1, result: Err(ref why) } if !why.in_doubt);
-    assert!(alone, "{effects:?}");
-    let rest = Request::of(effects[1].clone());
+    let (done, mut others) = bench.done_and_others();
+    let alone = matches!(&done[..], [(1, Err(why))] if !why.in_doubt);
+    assert!(alone, "{done:?}");
+    let rest = Request::of(others.remove(0));
     assert_eq!(rest.summary(), [(0, 0, vec![2, 3])]);
 
-    bench.answer(&rest, vec![stored(0, 0)]);
-    let effects = bench.effects();
-    let last = Request::of(effects[2].clone());
+    bench.answer(&rest, vec![stored(0, 7)]);
+    let (done, mut others) = bench.done_and_others();
+    let acked: Vec<_> = done
+        .into_iter()
+        .map(|(token, result)| (token, result.unwrap().offset))
+        .collect();
+    assert_eq!(acked, [(2, 7), (3, 8)]);
+    let last = Request::of(others.remove(0));
     assert_eq!(last.summary(), [(0, 2, vec![4])]);
     bench.answer(&last, vec![stored(0, 2)]);
     assert_eq!(bench.acked(), [4]);
@@ -98,14 +102,17 @@ fn bad_records_fail_and_the_others_are_sent_again() {
         ..coded(0, ErrorCode::INVALID_RECORD)
     };
     bench.answer(&request, vec![answer]);
-    let effects = bench.effects();
-    let Effect::Done { token: 2, result } = &effects[0] else {
-        panic!("{effects:?}");
+    let (done, mut others) = bench.done_and_others();
+    let [(2, Err(failure))] = &done[..] else {
+        panic!("{done:?}");
     };
-    let failure = result.clone().unwrap_err();
     assert!(failure.message.ends_with("no key"), "{failure}");
-    let again = Request::of(effects[1].clone());
+    let again = Request::of(others.remove(0));
     assert_eq!(again.summary(), [(0, 0, vec![1, 3])]);
+    bench.answer(&again, vec![stored(0, 7)]);
+    let acked = |(token, result): (u64, Result<Acked, _>)| (token, result.unwrap().offset);
+    let acked: Vec<_> = bench.done().into_iter().map(acked).collect();
+    assert_eq!(acked, [(1, 7), (3, 8)]);
 }
 
 #[test]

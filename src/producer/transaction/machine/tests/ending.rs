@@ -121,11 +121,11 @@ fn an_abort_waits_for_the_records_under_way() {
     let (request, _) = bench.produced();
     bench.send(0, 2);
     bench.machine.handle_abort(bench.now);
-    let effects = bench.effects();
-    let [Effect::Records(producer::Effect::Done { token: 2, result })] = &effects[..] else {
-        panic!("{effects:?}");
+    let done = bench.done();
+    let [(2, Err(failure))] = &done[..] else {
+        panic!("{done:?}");
     };
-    assert!(result.as_ref().unwrap_err().given_up);
+    assert!(failure.given_up);
     bench.written(request, 0, ErrorCode::NOT_LEADER_OR_FOLLOWER);
     let mut effects = bench.effects();
     let Some(Effect::Ask(asked, question)) = effects.pop() else {
@@ -133,10 +133,13 @@ fn an_abort_waits_for_the_records_under_way() {
     };
     assert_eq!(question, end(FIRST, false, Protocol::EpochEach));
     // Not sent again, and perhaps in the log.
-    let [Effect::Records(producer::Effect::Done { token: 1, result })] = &effects[..] else {
+    let [Effect::Records(effect)] = &effects[..] else {
         panic!("{effects:?}");
     };
-    assert!(result.as_ref().unwrap_err().in_doubt);
+    let [(1, Err(failure))] = &bench.ends(effect)[..] else {
+        panic!("{effect:?}");
+    };
+    assert!(failure.in_doubt);
     bench.answer(asked, Ok(Answer::Producer(SECOND, Protocol::EpochEach)));
     assert_eq!(bench.ended(), Ok(()));
     bench.begin_next();

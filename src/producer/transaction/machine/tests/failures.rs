@@ -68,18 +68,16 @@ fn a_record_that_fails_leaves_nothing_but_to_abort() {
     bench.written(request, 0, ErrorCode::MESSAGE_TOO_LARGE);
     bench.effects();
     assert_eq!(bench.machine.state(), State::AbortableError);
-    let body = RecordBody::new(None, None, &[]);
-    let (records, now) = (bench.machine.records(), bench.now);
-    let refused = records.handle_send(&tp(1), body, 0, 2, now);
-    assert!(matches!(refused, Err(producer::SendRefused::Failed(_))));
-    bench.machine.handle_offsets(offsets("g"), 7, now);
+    let refused = bench.try_send(1, 2);
+    assert!(matches!(refused, Err(SendRefused::Failed(_))));
+    bench.machine.handle_offsets(offsets("g"), 7, bench.now);
     let effects = bench.effects();
     assert!(
         matches!(&effects[..], [Effect::OffsetsDone { result: Err(_), .. }]),
         "{effects:?}"
     );
 
-    bench.machine.handle_commit(now);
+    bench.machine.handle_commit(bench.now);
     let mut effects = bench.effects();
     let Some(Effect::Ask(asked, question)) = effects.pop() else {
         panic!("{effects:?}");

@@ -5,12 +5,13 @@ mod failures;
 mod model;
 mod sending;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::*;
 use crate::group::CommitOffset;
 use crate::group::membership::CommitStamp;
-use crate::producer::{Acked, PartitionAnswer, RequestId};
+use crate::producer::{BatchId, PartitionAnswer, RequestId, SendRefused, Stored};
 use crate::wire::batch::{ProducerStamp, RecordBody};
 use crate::wire::{ErrorCode, TopicPartition};
 
@@ -65,6 +66,8 @@ fn end(producer: ProducerEpoch, commit: bool, protocol: Protocol) -> Question {
 struct Bench {
     machine: TransactionMachine,
     now: Instant,
+    /// The records that were taken into each batch.
+    taken: HashMap<BatchId, Vec<u64>>,
 }
 
 impl Bench {
@@ -75,7 +78,12 @@ impl Bench {
             let records = machine.records();
             records.handle_leader(&tp(partition), Some(1), now);
         }
-        Self { machine, now }
+        let taken = HashMap::new();
+        Self {
+            machine,
+            now,
+            taken,
+        }
     }
 
     /// With a transaction open, of id 9 in epoch 0.
@@ -96,12 +104,42 @@ impl Bench {
         assert_eq!(self.effects(), [Effect::Begun(Ok(()))]);
     }
 
-    fn send(&mut self, partition: i32, token: u64) {
+    fn try_send(&mut self, partition: i32, token: u64) -> Result<(), SendRefused> {
         let body = RecordBody::new(Some(b"key"), Some(b"value"), &[]);
         let records = self.machine.records();
-        records
-            .handle_send(&tp(partition), body, 1_000, token, self.now)
-            .unwrap();
+        let taken = records.handle_send(&tp(partition), &body, 1_000, self.now)?;
+        let batch = self.taken.entry(taken.batch).or_default();
+        assert_eq!(batch.len(), taken.place as usize);
+        batch.push(token);
+        Ok(())
+    }
+
+    fn send(&mut self, partition: i32, token: u64) {
+        self.try_send(partition, token).unwrap();
+    }
+
+    /// What comes out, which is nothing but ends of records.
+    fn done(&mut self) -> Vec<(u64, Result<Stored, ProduceFailure>)> {
+        let effects = self.effects().into_iter();
+        let ends = effects.flat_map(|effect| match effect {
+            Effect::Records(effect) => self.ends(&effect),
+            other => panic!("{other:?} where only ends of records should come"),
+        });
+        ends.collect()
+    }
+
+    /// The records whose end is told here.
+    fn ends(&self, effect: &producer::Effect) -> Vec<(u64, Result<Stored, ProduceFailure>)> {
+        let producer::Effect::Done {
+            batch,
+            places,
+            result,
+        } = effect
+        else {
+            return Vec::new();
+        };
+        let end = |place| (self.taken[batch][place as usize], result.clone());
+        places.clone().map(end).collect()
     }
 
     fn effects(&mut self) -> Vec<Effect> {
@@ -180,7 +218,7 @@ impl Bench {
         self.send(partition, token);
         let (request, _) = self.produced();
         self.written(request, partition, ErrorCode::NONE);
-        assert_eq!(self.effects(), [acked(partition, token)]);
+        assert_eq!(self.done(), [(token, stored(partition))]);
     }
 
     /// What the end came to.
@@ -196,12 +234,10 @@ impl Bench {
     }
 }
 
-fn acked(partition: i32, token: u64) -> Effect {
-    let acked = Acked {
+fn stored(partition: i32) -> Result<Stored, ProduceFailure> {
+    Ok(Stored {
         partition,
-        offset: 40,
-        timestamp: 1_000,
-    };
-    let result = Ok(acked);
-    Effect::Records(producer::Effect::Done { token, result })
+        base_offset: 40,
+        log_append_time: -1,
+    })
 }

@@ -165,13 +165,11 @@ impl World {
 
     fn send(&mut self, partition: i32) {
         self.last_token += 1;
-        let (token, now) = (self.last_token, self.bench.now);
+        let token = self.last_token;
         if self.open().is_none() {
             return;
         }
-        let body = RecordBody::new(None, Some(b"v"), &[]);
-        let records = self.bench.machine.records();
-        let sent = records.handle_send(&tp(partition), body, 0, token, now);
+        let sent = self.bench.try_send(partition, token);
         match (sent, self.state()) {
             (Ok(()), _) => {
                 if let Some(open) = self.open() {
@@ -369,9 +367,11 @@ impl World {
                 let (records, now) = (self.bench.machine.records(), self.bench.now);
                 records.handle_leaders(|_| Some(1), now);
             }
-            producer::Effect::Done { token, result } => {
-                let result = result.map(|_| ()).map_err(|failure| failure.in_doubt);
-                self.finish_part(token, result);
+            producer::Effect::Done { .. } => {
+                for (token, result) in self.bench.ends(&effect) {
+                    let result = result.map(|_| ()).map_err(|failure| failure.in_doubt);
+                    self.finish_part(token, result);
+                }
             }
             other => panic!("{other:?} is not for the shell"),
         }

@@ -13,7 +13,10 @@ fn partitions_and_groups_are_announced_before_they_are_written_to() {
     assert_eq!(stamps.len(), 2, "to both at once");
     bench.written(request, 0, ErrorCode::NONE);
     // The answer lacks the other partition: it is sent again.
-    assert_eq!(bench.effects()[0], acked(0, 1));
+    let Effect::Records(effect) = &bench.effects()[0] else {
+        panic!("the record has not ended");
+    };
+    assert_eq!(bench.ends(effect), [(1, stored(0))]);
 
     let now = bench.now;
     bench.machine.handle_offsets(offsets("g"), 7, now);

@@ -1,0 +1,118 @@
+//! Batches that wait for their producer's stamp.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    Attributes, BatchBuilder, BatchError, BatchHeader, HEADER_BYTES, ProducerStamp, Records,
+};
+use crate::wire::compression::{self, Compression, GzipLevel};
+
+/// A batch that is whole but for its producer's stamp and, with it, its CRC. Cheap to clone: the
+/// records are shared.
+///
+/// Under the same stamp it becomes the same bytes each time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Unstamped {
+    pub(super) codec: Compression,
+    pub(super) gzip_level: GzipLevel,
+    /// Room for the header, then the records; nothing where there are none.
+    pub(super) batch: Bytes,
+    pub(super) count: usize,
+    pub(super) base_timestamp: i64,
+    pub(super) max_timestamp: i64,
+}
+
+impl Unstamped {
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// True where there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The batch's size in bytes before compression, header included.
+    pub fn size_bytes(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// How the records are to be compressed.
+    pub fn codec(&self) -> Compression {
+        self.codec
+    }
+
+    /// Compresses and seals the batch. The base offset is 0 and the leader epoch -1, as a producer
+    /// writes them.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchError::NoRecords`] for an empty batch, [`BatchError::TooLarge`] past 2 GiB.
+    pub fn stamped(
+        &self,
+        producer: ProducerStamp,
+        transactional: bool,
+    ) -> Result<Bytes, BatchError> {
+        const MAX_BYTES: usize = i32::MAX as usize;
+        if self.is_empty() {
+            return Err(BatchError::NoRecords);
+        }
+        if self.size_bytes() > MAX_BYTES {
+            return Err(BatchError::TooLarge { limit: MAX_BYTES });
+        }
+        let header = self.header(Attributes::new(self.codec, transactional), producer);
+        let records = &self.batch[HEADER_BYTES..];
+        let compressed = match self.codec {
+            Compression::None => None,
+            codec => Some(compression::compress(codec, self.gzip_level, records)?),
+        };
+        let records = compressed.as_deref().unwrap_or(records);
+        let mut batch = BytesMut::with_capacity(HEADER_BYTES + records.len());
+        batch.extend_from_slice(&[0; HEADER_BYTES]);
+        batch.extend_from_slice(records);
+        header.seal(&mut batch)?;
+        Ok(batch.freeze())
+    }
+
+    /// Divides the records by their place in the batch, in the same order. One part may be empty.
+    pub fn divide(&self, goes_left: impl Fn(usize) -> bool) -> [Self; 2] {
+        let empty = || BatchBuilder::new(self.codec).with_gzip_level(self.gzip_level);
+        let mut parts = [empty(), empty()];
+        let header = self.header(Attributes::default(), ProducerStamp::NONE);
+        let records = Records::new(header, self.batch.slice(HEADER_BYTES..));
+        // What a builder has written can be read.
+        for (place, record) in records.iter().flatten().enumerate() {
+            let part = &mut parts[usize::from(!goes_left(place))];
+            part.push_encoded(record.timestamp, record.body);
+        }
+        parts.map(|mut part| part.take())
+    }
+
+    fn header(&self, attributes: Attributes, producer: ProducerStamp) -> BatchHeader {
+        // A record takes seven bytes at least: the count is far below 2^31.
+        let record_count = self.count as i32;
+        BatchHeader {
+            base_offset: 0,
+            leader_epoch: -1,
+            attributes,
+            last_offset_delta: record_count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer,
+            record_count,
+        }
+    }
+}
+
+impl fmt::Debug for Unstamped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unstamped")
+            .field("codec", &self.codec)
+            .field("len", &self.len())
+            .field("size_bytes", &self.size_bytes())
+            .finish()
+    }
+}
