@@ -6,6 +6,7 @@
 
 mod task;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ use crate::{Error, ErrorKind};
 
 /// Requests that may wait for the socket before a further caller waits in line.
 const QUEUE: usize = 64;
+
+/// Where an answer is waited for.
+type Reply = oneshot::Receiver<Result<Bytes, Error>>;
 
 /// What a connection needs to know.
 #[derive(Clone, Debug)]
@@ -137,12 +141,37 @@ impl Connection {
         request: &R,
         deadline: Instant,
     ) -> Result<R::Response, Error> {
+        let sent = self.send_up_to(highest, request, deadline).await?;
+        sent.answer().await
+    }
+
+    /// Sends a request as [`Connection::call_up_to`] does, and returns when it has its place among
+    /// those that are written: what is sent after that comes to the broker after it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::call`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Connection::call`].
+    pub(crate) async fn send_up_to<R: Request>(
+        &self,
+        highest: i16,
+        request: &R,
+        deadline: Instant,
+    ) -> Result<Sent<'_, R>, Error> {
         let version = self.version::<R>()?.min(highest);
         let frame = self.encode(request, version)?;
         let turn = self.turn_in_time(R::KEY, deadline).await?;
-        let answer = self.exchange(R::KEY, frame, turn, deadline).await?;
-        self.obey(frame::throttle_time::<R>(&answer, version));
-        self.decode::<R>(answer, version)
+        let reply = self.enqueue(R::KEY, frame, turn, deadline).await?;
+        Ok(Sent {
+            connection: self,
+            version,
+            reply,
+            deadline,
+            request: PhantomData,
+        })
     }
 
     /// As [`Connection::call`], for a login: whether one holds is not asked.
@@ -153,7 +182,7 @@ impl Connection {
     ) -> Result<R::Response, Error> {
         let version = self.version::<R>()?;
         let frame = self.encode(request, version)?;
-        let answer = self.exchange(R::KEY, frame, None, deadline).await?;
+        let answer = self.exchange(R::KEY, frame, deadline).await?;
         self.decode::<R>(answer, version)
     }
 
@@ -249,13 +278,19 @@ impl Connection {
 
     /// Sends a frame and waits for the frame that answers it. It knows neither's type: the program
     /// has it once, not once for each request.
-    async fn exchange(
+    async fn exchange(&self, key: i16, frame: Bytes, deadline: Instant) -> Result<Bytes, Error> {
+        let reply = self.enqueue(key, frame, None, deadline).await?;
+        self.reply(key, reply, deadline).await
+    }
+
+    /// Gives a frame to the task, in the order of the calls.
+    async fn enqueue(
         &self,
         key: i16,
         frame: Bytes,
         turn: Option<Turn<'_>>,
         deadline: Instant,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<Reply, Error> {
         let (reply, answer) = oneshot::channel();
         let outgoing = Outgoing {
             frame: frame.into(),
@@ -263,16 +298,21 @@ impl Connection {
             reply,
         };
         self.traffic.asked(key);
-        let exchange = async {
-            self.requests
-                .send(outgoing)
-                .await
-                .map_err(|_| self.lost())?;
-            drop(turn);
-            answer.await.map_err(|_| self.lost())?
+        let enqueued = tokio::time::timeout_at(deadline, self.requests.send(outgoing)).await;
+        drop(turn);
+        let enqueued = match enqueued {
+            Ok(sent) => sent.map_err(|_| self.lost()),
+            Err(_) => Err(self.late(key)),
         };
-        let answer = tokio::time::timeout_at(deadline, exchange).await;
-        let answer = answer.unwrap_or_else(|_| Err(self.late(key)));
+        enqueued.inspect_err(|error| self.traffic.unanswered(key, error.kind()))?;
+        Ok(answer)
+    }
+
+    async fn reply(&self, key: i16, reply: Reply, deadline: Instant) -> Result<Bytes, Error> {
+        let answer = match tokio::time::timeout_at(deadline, reply).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(self.lost())),
+            Err(_) => Err(self.late(key)),
+        };
         answer.inspect_err(|error| self.traffic.unanswered(key, error.kind()))
     }
 
@@ -309,7 +349,7 @@ impl Connection {
     ) -> Result<ApiVersionsResponse, Error> {
         let key = ApiVersionsRequest::KEY;
         let frame = self.encode(request, version)?;
-        let answer = self.exchange(key, frame, None, deadline).await?;
+        let answer = self.exchange(key, frame, deadline).await?;
         let refused = answer.get(4..6) == Some(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes()[..]);
         let version = if refused { 0 } else { version };
         frame::decode_response::<ApiVersionsRequest>(answer, version).map_err(|error| {
@@ -348,6 +388,27 @@ impl Connection {
             ErrorKind::Timeout,
             format!("{}: no answer to {api} in time", self.peer),
         )
+    }
+}
+
+/// A request that was sent.
+#[must_use = "nobody hears the answer"]
+pub(crate) struct Sent<'a, R> {
+    connection: &'a Connection,
+    version: i16,
+    reply: Reply,
+    deadline: Instant,
+    request: PhantomData<fn() -> R>,
+}
+
+impl<R: Request> Sent<'_, R> {
+    /// Waits for the answer, until the deadline that it was sent with.
+    pub(crate) async fn answer(self) -> Result<R::Response, Error> {
+        let connection = self.connection;
+        let reply = connection.reply(R::KEY, self.reply, self.deadline);
+        let answer = reply.await?;
+        connection.obey(frame::throttle_time::<R>(&answer, self.version));
+        connection.decode::<R>(answer, self.version)
     }
 }
 

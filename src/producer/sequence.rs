@@ -2,7 +2,7 @@
 
 use crate::wire::batch::ProducerStamp;
 
-/// The stamp of the next batch of one partition.
+/// The stamp of the next batch of one partition that has none yet.
 ///
 /// The broker keeps id, epoch and sequence for each partition on its own, so each partition has
 /// an epoch of its own too: what goes wrong in one of them doesn't disturb the others.
@@ -38,11 +38,14 @@ impl Sequence {
         }
     }
 
-    /// Moves past a batch that the broker has; the numbers go from `i32::MAX` on to 0.
+    /// Moves past a batch that bears these numbers; they go from `i32::MAX` on to 0.
     pub fn advance(&mut self, records: usize) {
-        const NUMBERS: u64 = 1 << 31;
-        let next = (self.next.unsigned_abs() as u64 + records as u64) % NUMBERS;
-        self.next = next as i32;
+        self.next = after(self.next, records);
+    }
+
+    /// Goes back to a number that no batch in the log bears, nor any that may still get there.
+    pub fn rewind(&mut self, to: i32) {
+        self.next = to;
     }
 
     /// Starts again at 0 in the next epoch, in which the broker refuses whatever of the last one
@@ -53,6 +56,13 @@ impl Sequence {
     pub fn next_epoch(self) -> Option<Self> {
         Some(Self::new(self.id, self.epoch.checked_add(1)?))
     }
+}
+
+/// The sequence number `records` after `first`.
+pub(super) fn after(first: i32, records: usize) -> i32 {
+    const NUMBERS: u64 = 1 << 31;
+    let next = (u64::from(first.unsigned_abs()) + records as u64) % NUMBERS;
+    next as i32
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Carries out what the records' machine asks for: requests to leaders, fresh metadata. The same
 //! for both producers, each with a machine of its own around it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::desk::{Books, Desk, Records};
-use super::produce::{Encoding, produce};
+use super::produce::{Encoding, Turns, produce};
 use crate::Error;
 use crate::clock::now;
 use crate::cluster::{Channel, Client, Metadata};
@@ -29,6 +30,7 @@ pub(in crate::producer) struct Carrier {
     encoding: Encoding,
     metadata: watch::Receiver<Arc<Metadata>>,
     channel: Channel,
+    turns: HashMap<i32, Turns>,
     under_way: FuturesUnordered<BoxFuture<'static, Carried>>,
     refreshing: bool,
 }
@@ -40,6 +42,7 @@ impl Carrier {
             metadata: client.watch_metadata(),
             channel: client.channel(),
             client,
+            turns: HashMap::new(),
             under_way: FuturesUnordered::new(),
             refreshing: false,
         }
@@ -120,8 +123,10 @@ impl Carrier {
         let channel = self.channel.clone();
         let timeout = self.client.config().request_timeout;
         let encoding = self.encoding.clone();
+        let turns = self.turns.entry(node).or_default().clone();
+        // Its turn is the order in which it is first polled, and so that of this call.
         self.under_way.push(Box::pin(async move {
-            let answer = produce(&channel, node, batches, encoding, timeout).await;
+            let answer = produce(&channel, node, batches, encoding, turns, timeout).await;
             Carried::Produced(request, answer)
         }));
     }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::ErrorKind;
 use crate::cluster::{Channel, Node};
 use crate::producer::{BatchOut, PartitionAnswer, RequestFailure};
 use crate::wire::batch::{BatchError, Unstamped};
 use crate::wire::compression::Compression;
 use crate::wire::names::{topic_name, transactional_id};
 use crate::wire::{ErrorCode, TopicPartition};
+use crate::{Error, ErrorKind};
 
 /// Requests from this size on are compressed on the blocking pool, so that neither heartbeats nor
 /// other requests wait for them.
@@ -51,15 +52,24 @@ impl Encoding {
     }
 }
 
-/// Sends one produce request and reads its answer.
+/// Keeps the produce requests to a node in order until they are on its connection: a partition's
+/// batches may be in several of them.
+pub(super) type Turns = Arc<Mutex<()>>;
+
+/// Sends one produce request and reads its answer. It goes out behind those that were begun
+/// before with the same `turns`.
 pub(super) async fn produce(
     channel: &Channel,
     node: i32,
     batches: Vec<BatchOut>,
     encoding: Encoding,
+    turns: Turns,
     timeout: Duration,
 ) -> Result<Vec<PartitionAnswer>, RequestFailure> {
     let deadline = Instant::now() + timeout;
+    let highest = encoding.highest;
+    // In line from the first, and compressed while it waits.
+    let (turn, request) = tokio::join!(biased; turns.lock(), encoded(batches, encoding, timeout));
     let connection = channel
         .connection(Node::Id(node), deadline)
         .await
@@ -67,13 +77,11 @@ pub(super) async fn produce(
             tracing::debug!(node, %error, "produce request not sent");
             RequestFailure::NotSent
         })?;
-    let highest = encoding.highest;
-    let request = encoded(batches, encoding, timeout).await.map_err(|error| {
+    let request = request.map_err(|error| {
         tracing::error!(node, %error, "a batch could not be encoded");
         RequestFailure::NotSent
     })?;
-    let answer = connection.call_up_to(highest, &request, deadline).await;
-    let answer = answer.map_err(|error| {
+    let failed = |error: Error| {
         tracing::debug!(node, %error, "produce request failed");
         match error.kind() {
             ErrorKind::Timeout => RequestFailure::TimedOut,
@@ -81,8 +89,11 @@ pub(super) async fn produce(
             ErrorKind::Usage | ErrorKind::Unsupported => RequestFailure::NotSent,
             _ => RequestFailure::Disconnected,
         }
-    })?;
-    Ok(read(answer))
+    };
+    let sent = connection.send_up_to(highest, &request, deadline).await;
+    drop(turn);
+    let sent = sent.map_err(failed)?;
+    Ok(read(sent.answer().await.map_err(failed)?))
 }
 
 async fn encoded(

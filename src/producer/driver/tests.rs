@@ -340,7 +340,16 @@ async fn a_request_that_was_never_sent_is_told_from_one_that_may_have_been() {
     let sent = async |node| {
         let timeout = Duration::from_secs(5);
         let encoding = Encoding::default();
-        produce(&client.channel(), node, Vec::new(), encoding, timeout).await
+        let turns = Default::default();
+        produce(
+            &client.channel(),
+            node,
+            Vec::new(),
+            encoding,
+            turns,
+            timeout,
+        )
+        .await
     };
     assert_eq!(sent(1).await, Err(RequestFailure::Disconnected));
     assert_eq!(sent(2).await, Err(RequestFailure::NotSent));

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ProducerMachine;
+use super::batch::Phase;
+use super::numbering::Restart;
 use super::ruling::{Ruling, may_have_written};
 use super::vocabulary::{PartitionAnswer, ProduceFailure, RequestFailure, RequestId};
 use crate::producer::sequence::Sequence;
@@ -42,34 +44,40 @@ impl ProducerMachine {
         let Some(sent) = self.requests.remove(&request) else {
             return;
         };
+        self.note_answered(sent.node);
         let (answers, silence) = match response {
             Ok(answers) => (answers, RequestFailure::BadAnswer),
             Err(failure) => (Vec::new(), failure),
         };
         for answer in answers {
             if let Some(&index) = self.index.get(&answer.partition)
-                && self.partitions[index].is_in_flight(request)
+                && let Some(at) = self.partitions[index].find(request)
             {
-                self.apply(index, &answer);
+                self.apply(index, at, &answer);
+                self.restart_if_asked(index);
                 self.settle(index);
             }
         }
-        for index in sent {
-            if self.partitions[index].is_in_flight(request) {
-                self.unanswered(index, silence);
+        for index in sent.partitions {
+            if let Some(at) = self.partitions[index].find(request) {
+                self.unanswered(index, at, silence);
+                self.restart_if_asked(index);
                 self.settle(index);
             }
         }
     }
 
-    fn apply(&mut self, index: usize, answer: &PartitionAnswer) {
+    fn apply(&mut self, index: usize, at: usize, answer: &PartitionAnswer) {
         let code = answer.code;
         let partition = &mut self.partitions[index];
-        let Some(head) = partition.head_mut() else {
+        let Some(batch) = partition.queue.get_mut(at) else {
             return;
         };
-        head.maybe_written |= may_have_written(code);
-        let in_doubt = head.maybe_written;
+        batch.phase = Phase::Queued;
+        batch.maybe_written |= may_have_written(code);
+        let in_doubt = batch.maybe_written;
+        // Refused as one before it was, or has not arrived.
+        let follows = at > 0 || partition.restart.is_some() && !in_doubt;
         let failure = ProduceFailure {
             code: Some(code),
             message: describe(answer),
@@ -77,52 +85,56 @@ impl ProducerMachine {
             given_up: false,
         };
         match Ruling::of(code) {
-            Ruling::Stored => self.acknowledge(index, answer),
+            Ruling::Stored => self.acknowledge(index, at, answer),
             Ruling::Retry => {
                 if code.refreshes_metadata() {
                     partition.leader = None;
                 }
-                self.retry(index, failure);
+                self.retry(index, at, failure);
             }
             Ruling::Fatal => {
-                self.fail_head(index, &failure);
+                self.fail_at(index, at, &failure);
                 self.fail_all(failure);
             }
+            Ruling::SequenceLost | Ruling::IdentityLost if follows => {
+                self.retry(index, at, failure);
+            }
             // This attempt was refused, but an earlier one may have been stored.
-            _ if in_doubt => self.fail_head(index, &failure),
+            _ if in_doubt => self.fail_at(index, at, &failure),
             // The transaction as a whole begins again.
             Ruling::SequenceLost | Ruling::IdentityLost if self.transaction.is_some() => {
-                self.fail_head(index, &failure);
+                self.fail_at(index, at, &failure);
             }
             Ruling::SequenceLost => {
-                self.restart_sequence(index);
-                self.retry(index, failure);
+                self.ask_restart(index, Restart::NewEpoch);
+                self.retry(index, at, failure);
             }
             Ruling::IdentityLost => {
-                self.renew_identity(index);
-                self.retry(index, failure);
+                self.ask_restart(index, Restart::NewId);
+                self.retry(index, at, failure);
             }
-            Ruling::TooLarge => self.halve(index, &failure),
-            Ruling::Rejected => self.reject(index, answer, &failure),
+            Ruling::TooLarge => self.halve(index, at, &failure),
+            Ruling::Rejected => self.reject(index, at, answer, &failure),
         }
     }
 
-    fn unanswered(&mut self, index: usize, silence: RequestFailure) {
+    fn unanswered(&mut self, index: usize, at: usize, silence: RequestFailure) {
         let partition = &mut self.partitions[index];
         // The leader may be gone: the next attempt goes where fresh metadata says.
         partition.leader = None;
         let message = format!("{}: {}", partition.name, silence.describe());
-        let Some(head) = partition.head_mut() else {
+        let Some(batch) = partition.queue.get_mut(at) else {
             return;
         };
-        head.maybe_written |= silence.may_have_written();
+        batch.phase = Phase::Queued;
+        batch.maybe_written |= silence.may_have_written();
         let failure = ProduceFailure {
             code: None,
             message: message.into(),
-            in_doubt: head.maybe_written,
+            in_doubt: batch.maybe_written,
             given_up: false,
         };
-        self.retry(index, failure);
+        self.retry(index, at, failure);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use super::vocabulary::{BatchId, ProduceFailure, ProducerConfig};
-use crate::wire::batch::{BatchBuilder, HEADER_BYTES, RecordBody, Unstamped};
+use super::vocabulary::{BatchId, ProduceFailure, ProducerConfig, RequestId};
+use crate::wire::batch::{BatchBuilder, HEADER_BYTES, ProducerStamp, RecordBody, Unstamped};
 
 /// The most that stands before a record's body: its length, attributes and the two deltas.
 const RECORD_OVERHEAD_BYTES: usize = 5 + 1 + 10 + 5;
@@ -21,6 +21,14 @@ enum Content {
     Closed(Unstamped),
 }
 
+/// What becomes of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Queued,
+    InFlight(RequestId),
+    BackingOff { until: Instant },
+}
+
 /// The unit of sending, retrying and failing. Never empty.
 #[derive(Debug)]
 pub(super) struct Batch {
@@ -29,6 +37,9 @@ pub(super) struct Batch {
     /// The places its records had when they were taken in, once it was divided.
     places: Option<Vec<u32>>,
     created: Instant,
+    pub(super) phase: Phase,
+    /// What it is marked with, from when it is first sent.
+    pub(super) stamp: Option<ProducerStamp>,
     /// How many times it was sent, or failed to be.
     pub(super) attempts: u32,
     /// Some attempt may have put it into the log.
@@ -57,6 +68,8 @@ impl Batch {
             content,
             places,
             created,
+            phase: Phase::Queued,
+            stamp: None,
             attempts: 0,
             maybe_written: false,
             last_failure: None,
@@ -119,12 +132,21 @@ impl Batch {
         self.size_bytes() >= config.batch_bytes
     }
 
+    /// It may be in the log: an attempt before may have put it there, or the one under way may.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.maybe_written || self.is_in_flight()
+    }
+
+    pub(super) fn is_in_flight(&self) -> bool {
+        matches!(self.phase, Phase::InFlight(_))
+    }
+
     /// When it is to be sent.
     pub(super) fn due_at(&self, config: &ProducerConfig) -> Instant {
-        if matches!(self.content, Content::Closed(_)) || self.is_full(config) {
-            self.created
-        } else {
-            self.created + config.linger
+        match (self.phase, &self.content) {
+            (Phase::BackingOff { until }, _) => until,
+            (_, Content::Open(_)) if !self.is_full(config) => self.created + config.linger,
+            _ => self.created,
         }
     }
 

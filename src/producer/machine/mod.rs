@@ -19,23 +19,41 @@
 //! Done(Err) ◄── delivery timeout, rejected, fatal ────────────┘  (and from InFlight)
 //! ```
 //!
-//! Only the head of a partition's queue is ever in flight or backing off; behind it all is
-//! queued. An answer to a batch that is not in flight in that request is ignored: the batch was
-//! failed by its delivery timeout meanwhile.
+//! Records are encoded as they are taken in; what a batch was written as is what is sent. An
+//! answer to a batch that is not in flight in that request is ignored: the batch was failed by its
+//! delivery timeout meanwhile.
 //!
-//! # Duplicates, order and doubt
+//! # Order
 //!
-//! One batch a partition is in flight (KIP-98 allows five), so order needs no bookkeeping. A
-//! partition's sequence numbers move on when the broker says that it has the batch, and stay
-//! where it says that it hasn't. Where nobody can say (no answer; a code that may follow the
-//! append), the same batch goes out again under the same stamp, until the broker answers by the
-//! stamp. If it never does, the records fail with `in_doubt`, and the partition goes on in a new
-//! epoch (KIP-360), so that its next batch can't be taken for the lost one, and a late copy of
-//! the lost one can't get in behind it.
+//! A batch gets its stamp, and with it its sequence numbers, when it is first sent: each in the
+//! order of its partition's queue, and where the one before it ends. So up to five are in flight
+//! (`max.in.flight.requests.per.connection`), as many as brokers keep in mind to tell a duplicate
+//! (KIP-98): one that overtakes another on the way is refused by its number.
+//!
+//! Once one of them has to be sent again, nothing more goes out before all in flight are answered;
+//! then those that are left are sent again from the first on, one at a time, each under the stamp
+//! that it has. A broker that knows nothing of the producer takes any number for the first, and so
+//! the second of two batches without the first: as long as a partition has not answered since its
+//! queue was empty, one batch is in flight.
+//!
+//! # Duplicates and doubt
+//!
+//! Where nobody can say whether a batch is in the log (no answer; a code that may follow the
+//! append), it goes out again under the same stamp, until the broker answers by the stamp. If it
+//! never does, the records fail with `in_doubt`, and the partition goes on in a new epoch
+//! (KIP-360), so that its next batch can't be taken for the lost one, and a late copy of the lost
+//! one can't get in behind it.
+//!
+//! A batch that fails and is not in the log leaves its numbers to those behind it: once nothing is
+//! in flight these are numbered anew from there, or in a new epoch where one of them may be in the
+//! log.
 //!
 //! # Invariants
 //! - A batch that may be in the log is never sent with another stamp, nor divided.
 //! - A stamp is never given to a second batch once a batch bearing it may be in the log.
+//! - A batch that was sent before goes out again as the first of its partition, and alone.
+//! - No batch is numbered while the numbering waits to begin anew, nor does it begin anew while
+//!   one is in flight.
 //! - Every accepted record gets exactly one [`Effect::Done`], at the latest when its delivery
 //!   timeout has passed, and counts for the buffer until then.
 //! - [`ProducerMachine::handle_timeout`] at the time of [`ProducerMachine::poll_timeout`] always
@@ -45,6 +63,7 @@ mod agenda;
 mod answers;
 mod batch;
 mod identity;
+mod numbering;
 mod outcome;
 mod partition;
 mod ruling;
@@ -61,6 +80,7 @@ use agenda::{Agenda, Place};
 use batch::{Batch, most_bytes};
 use identity::Identity;
 use partition::Partition;
+use sending::Sent;
 use transactional::Transaction;
 pub use vocabulary::{
     Acked, BatchId, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig,
@@ -85,7 +105,9 @@ pub struct ProducerMachine {
     identity: Identity,
     metadata_pace: Pace,
     backoff: Backoff,
-    requests: HashMap<RequestId, Vec<usize>>,
+    requests: HashMap<RequestId, Sent>,
+    /// How many requests are under way to each node.
+    under_way: HashMap<i32, usize>,
     last_request: u64,
     last_batch: u64,
     effects: VecDeque<Effect>,
@@ -112,6 +134,7 @@ impl ProducerMachine {
             metadata_pace: Pace::default(),
             backoff,
             requests: HashMap::new(),
+            under_way: HashMap::new(),
             last_request: 0,
             last_batch: 0,
             effects: VecDeque::new(),

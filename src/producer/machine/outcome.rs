@@ -5,25 +5,24 @@ use std::time::Duration;
 
 use super::ProducerMachine;
 use super::agenda::Place;
-use super::batch::Batch;
+use super::batch::{Batch, Phase};
 use super::vocabulary::{Effect, PartitionAnswer, ProduceFailure, Stored};
-use crate::producer::sequence::Sequence;
+use crate::producer::sequence::after;
 use crate::wire::ErrorCode;
+use crate::wire::batch::ProducerStamp;
 
 /// How soon to try again while the producer's transaction before is being completed (KIP-890):
 /// its markers are written within a few milliseconds of the answer to its end.
 const SOON: Duration = Duration::from_millis(20);
 
 impl ProducerMachine {
-    /// The head is in the log.
-    pub(super) fn acknowledge(&mut self, index: usize, answer: &PartitionAnswer) {
+    /// The batch is in the log.
+    pub(super) fn acknowledge(&mut self, index: usize, at: usize, answer: &PartitionAnswer) {
         let partition = &mut self.partitions[index];
-        let Some(batch) = partition.take_head() else {
+        let Some(batch) = partition.take(at) else {
             return;
         };
-        if let Some(sequence) = &mut partition.sequence {
-            sequence.advance(batch.len());
-        }
+        partition.note_stored(at);
         self.done(&batch, |begin| {
             Ok(Stored {
                 partition: answer.partition.partition,
@@ -36,58 +35,68 @@ impl ProducerMachine {
         });
     }
 
-    /// The head is sent again after a while.
-    pub(super) fn retry(&mut self, index: usize, failure: ProduceFailure) {
+    /// The batch is sent again after a while.
+    pub(super) fn retry(&mut self, index: usize, at: usize, failure: ProduceFailure) {
         if self.abandoned().is_some() {
-            return self.fail_head(index, &failure);
+            return self.fail_at(index, at, &failure);
         }
-        let partition = &mut self.partitions[index];
-        let Some(head) = partition.head_mut() else {
+        let Some(batch) = self.partitions[index].queue.get_mut(at) else {
             return;
         };
-        head.attempts += 1;
-        let mut delay = self.backoff.delay(head.attempts);
+        batch.attempts += 1;
+        let mut delay = self.backoff.delay(batch.attempts);
         if failure.code == Some(ErrorCode::CONCURRENT_TRANSACTIONS) {
             delay = delay.min(SOON);
         }
-        head.last_failure = Some(failure);
-        partition.back_off(self.now + delay);
+        batch.last_failure = Some(failure);
+        let until = self.now + delay;
+        batch.phase = Phase::BackingOff { until };
     }
 
-    /// The head ends here. Where that leaves the log in doubt, its sequence numbers can't be
-    /// given to what comes next.
-    pub(super) fn fail_head(&mut self, index: usize, failure: &ProduceFailure) {
-        if let Some(batch) = self.partitions[index].take_head() {
+    /// The batch ends here, and its numbers with it.
+    pub(super) fn fail_at(&mut self, index: usize, at: usize, failure: &ProduceFailure) {
+        if let Some(batch) = self.partitions[index].take(at) {
             self.fail(&batch, failure);
-        }
-        if failure.in_doubt && self.transaction.is_none() {
-            self.restart_sequence(index);
+            self.let_go_of_numbers(index, at, &batch);
         }
     }
 
-    /// The head is too large for the topic: its halves may not be.
-    pub(super) fn halve(&mut self, index: usize, failure: &ProduceFailure) {
-        let Some(batch) = self.partitions[index].take_head() else {
+    /// The batch is too large for the topic: its halves may not be. Together they have the numbers
+    /// that it had.
+    pub(super) fn halve(&mut self, index: usize, at: usize, failure: &ProduceFailure) {
+        let Some(batch) = self.partitions[index].queue.get(at) else {
             return;
         };
         let half = batch.len() / 2;
         if half == 0 {
-            self.fail(&batch, failure);
-        } else {
-            self.buffered_bytes -= batch.record_bytes();
-            self.put_back(index, batch.divide(|place| place < half));
+            return self.fail_at(index, at, failure);
         }
+        let Some(batch) = self.partitions[index].take(at) else {
+            return;
+        };
+        self.buffered_bytes -= batch.record_bytes();
+        let stamp = batch.stamp;
+        let [mut left, mut right] = batch.divide(|place| place < half);
+        if let (Some(left), Some(right)) = (&mut left, &mut right) {
+            left.stamp = stamp;
+            right.stamp = stamp.map(|stamp| ProducerStamp {
+                base_sequence: after(stamp.base_sequence, half),
+                ..stamp
+            });
+        }
+        self.put_back(index, at, [left, right]);
     }
 
-    /// The head is refused: those of its records that are to blame fail, the others are sent
+    /// The batch is refused: those of its records that are to blame fail, the others are sent
     /// again. Where the broker blames none, all fail.
     pub(super) fn reject(
         &mut self,
         index: usize,
+        at: usize,
         answer: &PartitionAnswer,
         failure: &ProduceFailure,
     ) {
-        let Some(batch) = self.partitions[index].take_head() else {
+        let Some(batch) = self.partitions[index].queue.get(at) else {
             return;
         };
         let places = batch.places();
@@ -97,9 +106,11 @@ impl ProducerMachine {
             blamed.extend(at.map(|at| (at, why)));
         }
         if blamed.is_empty() {
-            self.fail(&batch, failure);
-            return;
+            return self.fail_at(index, at, failure);
         }
+        let Some(batch) = self.partitions[index].take(at) else {
+            return;
+        };
         for (at, why) in &blamed {
             let mut failure = failure.clone();
             if let Some(why) = why {
@@ -111,25 +122,26 @@ impl ProducerMachine {
                 result: Err(failure),
             });
         }
-        let is_blamed = |at| blamed.contains_key(&at);
         self.buffered_bytes -= batch.record_bytes();
-        let [_, others] = batch.divide(is_blamed);
-        self.put_back(index, [None, others]);
+        self.let_go_of_numbers(index, at, &batch);
+        let [_, others] = batch.divide(|at| blamed.contains_key(&at));
+        self.put_back(index, at, [None, others]);
     }
 
     /// Fails what has been waiting longer than the delivery timeout.
     pub(super) fn expire(&mut self, index: usize) {
-        while let Some(head) = self.partitions[index].head()
+        while let Some(head) = self.partitions[index].queue.front()
             && head.deadline(&self.config) <= self.now
         {
             let failure = self.expiry(index, head);
-            self.fail_head(index, &failure);
+            self.fail_at(index, 0, &failure);
         }
+        self.restart_if_asked(index);
     }
 
     fn expiry(&self, index: usize, head: &Batch) -> ProduceFailure {
         let partition = &self.partitions[index];
-        let in_doubt = partition.is_head_in_doubt();
+        let in_doubt = head.is_in_doubt();
         let why = match &head.last_failure {
             Some(failure) => &*failure.message,
             None => match partition.place(&self.config, self.now).0 {
@@ -151,10 +163,9 @@ impl ProducerMachine {
     /// The producer ends, and with it everything it holds.
     pub(super) fn fail_all(&mut self, failure: ProduceFailure) {
         for index in 0..self.partitions.len() {
-            let mut in_doubt = self.partitions[index].is_head_in_doubt();
-            while let Some(batch) = self.partitions[index].take_head() {
+            while let Some(batch) = self.partitions[index].take(0) {
                 let failure = ProduceFailure {
-                    in_doubt: std::mem::take(&mut in_doubt),
+                    in_doubt: batch.is_in_doubt(),
                     ..failure.clone()
                 };
                 self.fail(&batch, &failure);
@@ -162,33 +173,18 @@ impl ProducerMachine {
             self.settle(index);
         }
         self.requests.clear();
+        self.under_way.clear();
         self.failure.get_or_insert(failure);
     }
 
-    /// The partition's next batch begins a new epoch, or takes a new id when epochs run out.
-    pub(super) fn restart_sequence(&mut self, index: usize) {
-        let partition = &mut self.partitions[index];
-        match partition.sequence.and_then(Sequence::next_epoch) {
-            Some(next) => partition.sequence = Some(next),
-            None => self.renew_identity(index),
-        }
-    }
-
-    /// The partition's next batch takes a new id.
-    pub(super) fn renew_identity(&mut self, index: usize) {
-        if let Some(sequence) = self.partitions[index].sequence.take() {
-            self.identity.retire(sequence);
-        }
-    }
-
     /// Goes on with what was taken out, divided.
-    fn put_back(&mut self, index: usize, parts: [Option<Batch>; 2]) {
+    fn put_back(&mut self, index: usize, at: usize, parts: [Option<Batch>; 2]) {
         let abandoned = self.abandoned().cloned();
         for part in parts.into_iter().rev().flatten() {
             self.buffered_bytes += part.record_bytes();
-            match &abandoned {
-                Some(why) => self.fail(&part, why),
-                None => self.partitions[index].put_back(part),
+            self.partitions[index].queue.insert(at, part);
+            if let Some(why) = &abandoned {
+                self.fail_at(index, at, why);
             }
         }
     }

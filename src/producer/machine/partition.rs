@@ -4,23 +4,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::agenda::Place;
-use super::batch::Batch;
+use super::batch::{Batch, Phase};
+use super::numbering::Restart;
 use super::vocabulary::{BatchOut, ProducerConfig, RequestId, Taken};
 use crate::producer::sequence::Sequence;
 use crate::wire::TopicPartition;
 use crate::wire::batch::RecordBody;
-
-/// What becomes of the batch at the head of the queue. Nothing behind it has been sent.
-///
-/// Legal: `Open` or `BackingOff` to `InFlight` ([`Partition::launch`]), `InFlight` to
-/// `BackingOff` ([`Partition::back_off`]), and any to `Open` with the head taken out
-/// ([`Partition::take_head`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    InFlight(RequestId),
-    BackingOff { until: Instant },
-}
 
 /// Whether the partition belongs to the open transaction, as far as its coordinator has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +21,23 @@ pub(super) enum Enlistment {
 }
 
 /// # Invariants
-/// - Only the head is ever sent, and `sequence` changes only once the head is out of the way or
-///   known not to be in the log: so whatever is sent again bears the same stamp.
+/// - Batches get their stamps in the order of the queue, each where the one before it ends.
+/// - One that was sent goes out again only as the head, with nothing else in flight.
+/// - Without a sequence no batch has a stamp. While the numbering waits to begin anew
+///   ([`Restart`]) no batch gets one.
 #[derive(Debug)]
 pub(super) struct Partition {
     pub(super) name: TopicPartition,
     pub(super) leader: Option<i32>,
     pub(super) sequence: Option<Sequence>,
+    pub(super) restart: Option<Restart>,
     pub(super) enlistment: Enlistment,
-    queue: VecDeque<Batch>,
-    phase: Phase,
+    pub(super) queue: VecDeque<Batch>,
+    /// A batch that was sent behind others is in the log, and one of those is not known to be.
+    pub(super) overtaken: bool,
+    /// The broker has stored a batch since the queue was empty: it knows the numbering. One that
+    /// doesn't accepts any number, and so a second batch without the first.
+    proven: bool,
 }
 
 impl Partition {
@@ -50,9 +46,11 @@ impl Partition {
             name,
             leader: None,
             sequence: None,
+            restart: None,
             enlistment,
             queue: VecDeque::new(),
-            phase: Phase::Open,
+            overtaken: false,
+            proven: false,
         }
     }
 
@@ -90,72 +88,98 @@ impl Partition {
         }
     }
 
-    pub(super) fn head(&self) -> Option<&Batch> {
-        self.queue.front()
+    /// Where in the queue the batch is that went out with this request, if it still matters.
+    pub(super) fn find(&self, request: RequestId) -> Option<usize> {
+        let sent = |batch: &Batch| batch.phase == Phase::InFlight(request);
+        self.queue.iter().position(sent)
     }
 
-    pub(super) fn head_mut(&mut self) -> Option<&mut Batch> {
-        self.queue.front_mut()
-    }
-
-    /// Takes the head out for good, or to [put back](Self::put_back) what is left of it.
-    pub(super) fn take_head(&mut self) -> Option<Batch> {
-        self.phase = Phase::Open;
-        self.queue.pop_front()
-    }
-
-    /// Takes out what can be given up at once: all but a head that is in flight.
-    pub(super) fn take_idle(&mut self) -> VecDeque<Batch> {
-        let kept = usize::from(matches!(self.phase, Phase::InFlight(_)));
-        if kept == 0 {
-            self.phase = Phase::Open;
+    /// Takes a batch out for good, or to put back what is left of it.
+    pub(super) fn take(&mut self, at: usize) -> Option<Batch> {
+        let batch = self.queue.remove(at)?;
+        if self.queue.is_empty() {
+            self.proven = false;
         }
-        self.queue.split_off(kept.min(self.queue.len()))
+        Some(batch)
     }
 
-    pub(super) fn put_back(&mut self, batch: Batch) {
-        self.queue.push_front(batch);
+    /// The batch that was taken out at this place is in the log.
+    pub(super) fn note_stored(&mut self, at: usize) {
+        self.overtaken = (self.overtaken || at > 0) && self.stamped().next().is_some();
+        self.proven = !self.queue.is_empty();
     }
 
-    pub(super) fn is_in_flight(&self, request: RequestId) -> bool {
-        self.phase == Phase::InFlight(request)
+    /// No batch bears a number any more.
+    pub(super) fn begin_numbering(&mut self) {
+        self.restart = None;
+        self.overtaken = false;
+        self.proven = false;
     }
 
-    /// Hands the head out to be sent; `None` unless there is one, with a stamp.
-    pub(super) fn launch(&mut self, request: RequestId) -> Option<BatchOut> {
-        let stamp = self.sequence?.stamp();
-        let head = self.queue.front_mut()?;
-        self.phase = Phase::InFlight(request);
+    pub(super) fn in_flight(&self) -> usize {
+        self.queue.iter().filter(|it| it.is_in_flight()).count()
+    }
+
+    /// The batch that goes out next, which may have to wait; `None` where an answer has to come
+    /// first.
+    fn next(&self, config: &ProducerConfig) -> Option<usize> {
+        let (stamped, in_flight) = (self.stamped().count(), self.in_flight());
+        if in_flight == 0 && stamped > 0 {
+            return Some(0);
+        }
+        let limit = if self.proven { config.max_in_flight } else { 1 };
+        let all_in_flight = stamped == in_flight && self.restart.is_none();
+        (all_in_flight && stamped < limit.min(self.queue.len())).then_some(stamped)
+    }
+
+    fn stamped(&self) -> impl Iterator<Item = &Batch> {
+        self.queue.iter().filter(|batch| batch.stamp.is_some())
+    }
+
+    /// The size of the batch that goes out next.
+    pub(super) fn next_bytes(&self, config: &ProducerConfig) -> usize {
+        let next = self.next(config).and_then(|at| self.queue.get(at));
+        next.map_or(0, Batch::size_bytes)
+    }
+
+    /// Hands the next batch out to be sent; `None` unless there is one, with a stamp.
+    pub(super) fn launch(
+        &mut self,
+        request: RequestId,
+        config: &ProducerConfig,
+    ) -> Option<BatchOut> {
+        let at = self.next(config)?;
+        let batch = self.queue.get_mut(at)?;
+        let stamp = match batch.stamp {
+            Some(stamp) => stamp,
+            None => {
+                let sequence = self.sequence.as_mut()?;
+                let stamp = sequence.stamp();
+                sequence.advance(batch.len());
+                stamp
+            }
+        };
+        batch.stamp = Some(stamp);
+        batch.phase = Phase::InFlight(request);
         Some(BatchOut {
             partition: self.name.clone(),
-            records: head.close(),
+            records: batch.close(),
             stamp,
         })
     }
 
-    /// Keeps the head until a later attempt.
-    pub(super) fn back_off(&mut self, until: Instant) {
-        self.phase = Phase::BackingOff { until };
-    }
-
-    /// The head may be in the log: because an attempt before may have put it there, or because
-    /// the one under way may.
-    pub(super) fn is_head_in_doubt(&self) -> bool {
-        matches!(self.phase, Phase::InFlight(_))
-            || self.head().is_some_and(|head| head.maybe_written)
-    }
-
     /// Where the partition stands, and when to look at it again.
     pub(super) fn place(&self, config: &ProducerConfig, now: Instant) -> (Place, Option<Instant>) {
-        let Some(head) = self.head() else {
+        let Some(head) = self.queue.front() else {
             return (Place::Resting, None);
         };
+        // Those behind it were begun later.
         let deadline = head.deadline(config);
-        let send_at = match self.phase {
-            Phase::InFlight(_) => return (Place::Resting, Some(deadline)),
-            Phase::BackingOff { until } => until,
-            Phase::Open => head.due_at(config),
+        let next = self.next(config).and_then(|at| self.queue.get(at));
+        let Some(next) = next else {
+            return (Place::Resting, Some(deadline));
         };
+        let send_at = next.due_at(config);
         let place = match (self.sequence, self.leader) {
             (None, _) => Place::Unidentified,
             _ if self.enlistment == Enlistment::Needed => Place::Unenlisted,

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::ProducerMachine;
 use super::agenda::Place;
-use super::batch::Batch;
 use super::vocabulary::{Effect, RequestId};
-use super::{Partition, ProducerMachine};
 
 impl ProducerMachine {
     /// The next thing to do, or `None` until the next event.
@@ -31,7 +30,7 @@ impl ProducerMachine {
         }
     }
 
-    /// Puts everything that is ready for a node into as few requests as the limit allows.
+    /// Puts everything that is ready for a node into as few requests as the limits allow.
     fn form_requests(&mut self) {
         let mut ready = BTreeMap::<i32, Vec<usize>>::new();
         for index in self.agenda.at(Place::Sendable) {
@@ -40,30 +39,44 @@ impl ProducerMachine {
             }
         }
         for (node, indices) in ready {
-            let mut request = Vec::new();
-            let mut bytes = 0;
-            for index in indices {
-                let size = head_bytes(&self.partitions[index]);
-                if bytes + size > self.config.max_request_bytes && !request.is_empty() {
-                    self.launch(node, std::mem::take(&mut request));
-                    bytes = 0;
+            let mut indices = indices.into_iter().peekable();
+            while indices.peek().is_some() && self.may_ask(node) {
+                let mut bytes = 0;
+                let mut request = Vec::new();
+                while let Some(index) = indices.next_if(|index| {
+                    bytes += self.partitions[*index].next_bytes(&self.config);
+                    request.is_empty() || bytes <= self.config.max_request_bytes
+                }) {
+                    request.push(index);
                 }
-                bytes += size;
-                request.push(index);
+                self.launch(node, request);
             }
-            self.launch(node, request);
         }
     }
 
-    fn launch(&mut self, node: i32, indices: Vec<usize>) {
+    /// True where another request may be under way to the node.
+    fn may_ask(&self, node: i32) -> bool {
+        let under_way = self.under_way.get(&node);
+        under_way.is_none_or(|count| *count < self.config.max_in_flight)
+    }
+
+    /// A request to the node has been answered, or will not be.
+    pub(super) fn note_answered(&mut self, node: i32) {
+        if let Some(count) = self.under_way.get_mut(&node) {
+            *count -= 1;
+        }
+    }
+
+    fn launch(&mut self, node: i32, partitions: Vec<usize>) {
         self.last_request += 1;
         let request = RequestId(self.last_request);
-        let mut batches = Vec::with_capacity(indices.len());
-        for index in &indices {
-            batches.extend(self.partitions[*index].launch(request));
+        let mut batches = Vec::with_capacity(partitions.len());
+        for index in &partitions {
+            batches.extend(self.partitions[*index].launch(request, &self.config));
             self.settle(*index);
         }
-        self.requests.insert(request, indices);
+        *self.under_way.entry(node).or_default() += 1;
+        self.requests.insert(request, Sent { node, partitions });
         self.effects.push_back(Effect::Produce {
             request,
             node,
@@ -72,6 +85,9 @@ impl ProducerMachine {
     }
 }
 
-fn head_bytes(partition: &Partition) -> usize {
-    partition.head().map_or(0, Batch::size_bytes)
+/// A request that has no answer yet.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) node: i32,
+    pub(super) partitions: Vec<usize>,
 }

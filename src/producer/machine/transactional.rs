@@ -53,7 +53,10 @@ impl ProducerMachine {
         self.identity.succeed(first);
         let enlistment = self.first_enlistment();
         for partition in &mut self.partitions {
-            partition.sequence.take_if(|it| !it.is_of(first));
+            if partition.sequence.is_some_and(|it| !it.is_of(first)) {
+                partition.sequence = None;
+                partition.begin_numbering();
+            }
             partition.enlistment = enlistment;
         }
         for index in 0..self.partitions.len() {
@@ -81,13 +84,19 @@ impl ProducerMachine {
         };
         transaction.abandoned = Some(why.clone());
         for index in 0..self.partitions.len() {
-            for batch in self.partitions[index].take_idle() {
+            let mut at = 0;
+            while let Some(batch) = self.partitions[index].queue.get(at) {
+                if batch.is_in_flight() {
+                    at += 1;
+                    continue;
+                }
                 let failure = ProduceFailure {
                     in_doubt: batch.maybe_written,
                     ..why.clone()
                 };
-                self.fail(&batch, &failure);
+                self.fail_at(index, at, &failure);
             }
+            self.restart_if_asked(index);
             self.settle(index);
         }
     }

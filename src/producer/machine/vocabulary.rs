@@ -9,6 +9,9 @@ use crate::wire::batch::{ProducerStamp, Unstamped};
 use crate::wire::compression::{Compression, GzipLevel};
 use crate::wire::{ErrorCode, TopicPartition};
 
+/// Of a producer's batches in a partition, a broker keeps so many in mind, to tell a duplicate.
+const MOST_IN_FLIGHT: usize = 5;
+
 /// What a [`ProducerMachine`](super::ProducerMachine) is set up with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerConfig {
@@ -20,6 +23,10 @@ pub struct ProducerConfig {
     pub max_request_bytes: usize,
     /// The most record bytes held at a time (`buffer.memory`).
     pub buffer_bytes: usize,
+    /// The most requests under way to a broker, and so batches to a partition
+    /// (`max.in.flight.requests.per.connection`): at least 1, and with the 5 that brokers keep in
+    /// mind at most.
+    pub max_in_flight: usize,
     /// How long after it was given a record is acknowledged or failed (`delivery.timeout.ms`).
     pub delivery_timeout: Duration,
     /// The first wait before something is tried again (`retry.backoff.ms`).
@@ -40,6 +47,7 @@ impl Default for ProducerConfig {
             batch_bytes: 16 << 10,
             max_request_bytes: 1 << 20,
             buffer_bytes: 32 << 20,
+            max_in_flight: MOST_IN_FLIGHT,
             delivery_timeout: Duration::from_secs(120),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
@@ -50,11 +58,12 @@ impl Default for ProducerConfig {
 }
 
 impl ProducerConfig {
-    /// Keeps the waits short enough to be added to any point in time.
+    /// Keeps the waits short enough to be added to any point in time, and duplicates known.
     pub(in crate::producer) fn bounded(self) -> Self {
         const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         Self {
             linger: self.linger.min(LONGEST),
+            max_in_flight: self.max_in_flight.clamp(1, MOST_IN_FLIGHT),
             delivery_timeout: self.delivery_timeout.min(LONGEST),
             retry_backoff: self.retry_backoff.min(LONGEST),
             retry_backoff_max: self.retry_backoff_max.min(LONGEST),

@@ -3,6 +3,7 @@
 mod broker;
 mod events;
 mod failures;
+mod flights;
 mod model;
 mod refusals;
 mod sending;

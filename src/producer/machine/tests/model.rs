@@ -172,7 +172,7 @@ impl World {
     fn collect(&mut self) {
         let outstanding = self.taken.len() - self.results.len();
         let effects = self.bench.effects();
-        let bound = outstanding + PARTITIONS as usize + 2;
+        let bound = outstanding + 5 * PARTITIONS as usize + 2;
         assert!(effects.len() <= bound, "{effects:?}");
         for effect in effects {
             for (token, result) in self.bench.ends(&effect) {

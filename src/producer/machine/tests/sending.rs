@@ -88,24 +88,6 @@ fn a_request_keeps_to_its_limit() {
 }
 
 #[test]
-fn one_batch_a_partition_is_in_flight_and_numbers_go_on() {
-    let mut bench = Bench::ready(config());
-    let first = bench.launch(0, [1, 2, 3]);
-    bench.send(0, [4, 5]);
-    bench.pass(LINGER);
-    assert_eq!(bench.effects(), []);
-    let other = bench.launch(1, [6]);
-    assert_eq!(other.summary(), [(1, 0, vec![6])]);
-
-    bench.answer(&first, vec![stored(0, 0)]);
-    let (done, mut others) = bench.done_and_others();
-    assert!(done.iter().map(|(token, _)| *token).eq(1..=3));
-    let second = Request::of(others.remove(0));
-    assert_eq!(second.summary(), [(0, 3, vec![4, 5])]);
-    assert_eq!(others, []);
-}
-
-#[test]
 fn a_flush_ends_the_lingering_of_what_is_there_only() {
     let mut bench = Bench::ready(config());
     bench.send(0, [1]);
