@@ -4,14 +4,15 @@
 //! on the socket; its answer is read and thrown away. When one deadline passes the connection is
 //! closed, as answers come in order and nothing behind a late one can be told apart from it.
 
+mod output;
 mod task;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ProduceRequest};
 use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ use crate::net::session::{Session, Turn};
 use crate::net::throttle::Throttle;
 use crate::net::traffic::Traffic;
 use crate::wire::ErrorCode;
-use crate::wire::frame::{self, FrameError};
+use crate::wire::frame::{self, Frame, FrameError, Produce};
 use crate::wire::versions::{ApiVersions, FIRST_API_VERSIONS};
 use crate::{Error, ErrorKind};
 
@@ -163,6 +164,28 @@ impl Connection {
     ) -> Result<Sent<'_, R>, Error> {
         let version = self.version::<R>()?.min(highest);
         let frame = self.encode(request, version)?;
+        self.send_frame(version, frame, deadline).await
+    }
+
+    /// Sends a produce request as [`Connection::send_up_to`] does, without a copy of its records.
+    pub(crate) async fn produce_up_to(
+        &self,
+        highest: i16,
+        request: &Produce<'_>,
+        deadline: Instant,
+    ) -> Result<Sent<'_, ProduceRequest>, Error> {
+        let version = self.version::<ProduceRequest>()?.min(highest);
+        let frame = frame::produce(0, Some(&self.client_id), version, request);
+        let frame = frame.map_err(not_encoded)?;
+        self.send_frame(version, frame, deadline).await
+    }
+
+    async fn send_frame<R: Request>(
+        &self,
+        version: i16,
+        frame: Frame,
+        deadline: Instant,
+    ) -> Result<Sent<'_, R>, Error> {
         let turn = self.turn_in_time(R::KEY, deadline).await?;
         let reply = self.enqueue(R::KEY, frame, turn, deadline).await?;
         Ok(Sent {
@@ -225,10 +248,9 @@ impl Connection {
         }
     }
 
-    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<Bytes, Error> {
-        frame::request(0, Some(&self.client_id), version, request).map_err(|error| {
-            Error::caused(ErrorKind::Usage, "a request that can't be encoded", error)
-        })
+    fn encode<R: Request>(&self, request: &R, version: i16) -> Result<Frame, Error> {
+        let frame = frame::request(0, Some(&self.client_id), version, request);
+        Ok(BytesMut::from(frame.map_err(not_encoded)?).into())
     }
 
     fn decode<R: Request>(&self, answer: Bytes, version: i16) -> Result<R::Response, Error> {
@@ -278,7 +300,7 @@ impl Connection {
 
     /// Sends a frame and waits for the frame that answers it. It knows neither's type: the program
     /// has it once, not once for each request.
-    async fn exchange(&self, key: i16, frame: Bytes, deadline: Instant) -> Result<Bytes, Error> {
+    async fn exchange(&self, key: i16, frame: Frame, deadline: Instant) -> Result<Bytes, Error> {
         let reply = self.enqueue(key, frame, None, deadline).await?;
         self.reply(key, reply, deadline).await
     }
@@ -287,13 +309,13 @@ impl Connection {
     async fn enqueue(
         &self,
         key: i16,
-        frame: Bytes,
+        frame: Frame,
         turn: Option<Turn<'_>>,
         deadline: Instant,
     ) -> Result<Reply, Error> {
         let (reply, answer) = oneshot::channel();
         let outgoing = Outgoing {
-            frame: frame.into(),
+            frame,
             deadline,
             reply,
         };
@@ -410,6 +432,10 @@ impl<R: Request> Sent<'_, R> {
         connection.obey(frame::throttle_time::<R>(&answer, self.version));
         connection.decode::<R>(answer, self.version)
     }
+}
+
+fn not_encoded(error: FrameError) -> Error {
+    Error::caused(ErrorKind::Usage, "a request that can't be encoded", error)
 }
 
 fn api_key<R: Request>() -> Result<ApiKey, Error> {

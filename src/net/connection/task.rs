@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use crate::net::connect::Stream;
 use crate::net::connection::ConnectionConfig;
+use crate::net::connection::output::Output;
 use crate::net::pipeline::Pipeline;
 use crate::net::tls;
 use crate::net::traffic::Traffic;
-use crate::wire::frame;
+use crate::wire::frame::{self, Frame};
 use crate::{Error, ErrorKind};
 
 /// Requests that may wait for their answers; more stay in the queue.
@@ -23,13 +24,11 @@ pub(super) const MAX_UNDER_WAY: usize = 256;
 const MAX_UNWRITTEN_BYTES: usize = 1 << 20;
 /// How long a peer may take to let itself be told that the stream is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Where the correlation id stands in a request frame: after length, API key and version.
-const CORRELATION_ID: std::ops::Range<usize> = 8..12;
 
 /// A request on its way to the socket.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    pub(super) frame: BytesMut,
+    pub(super) frame: Frame,
     pub(super) deadline: Instant,
     pub(super) reply: Reply,
 }
@@ -42,7 +41,7 @@ pub(super) struct Task {
     queue: mpsc::Receiver<Outgoing>,
     pipeline: Pipeline<Reply>,
     input: BytesMut,
-    output: BytesMut,
+    output: Output,
     peer: Arc<str>,
     max_frame_bytes: usize,
     max_idle: Duration,
@@ -64,7 +63,7 @@ impl Task {
             queue,
             pipeline: Pipeline::default(),
             input: BytesMut::new(),
-            output: BytesMut::new(),
+            output: Output::default(),
             peer,
             max_frame_bytes: config.max_frame_bytes,
             max_idle: config.max_idle,
@@ -144,7 +143,7 @@ impl Task {
 
     /// A peer that neither reads nor answers has callers wait, not the memory fill.
     fn has_room(&self) -> bool {
-        self.output.len() < MAX_UNWRITTEN_BYTES && self.pipeline.len() < MAX_UNDER_WAY
+        self.output.remaining() < MAX_UNWRITTEN_BYTES && self.pipeline.len() < MAX_UNDER_WAY
     }
 
     fn accept(&mut self, mut outgoing: Outgoing) {
@@ -154,12 +153,8 @@ impl Task {
         let id = self
             .pipeline
             .begin(outgoing.deadline.into_std(), outgoing.reply);
-        outgoing.frame[CORRELATION_ID].copy_from_slice(&id.to_be_bytes());
-        if self.output.is_empty() {
-            self.output = outgoing.frame;
-        } else {
-            self.output.extend_from_slice(&outgoing.frame);
-        }
+        outgoing.frame.set_correlation_id(id);
+        self.output.push(outgoing.frame);
     }
 
     fn received(&mut self, read: io::Result<usize>) -> Result<(), Error> {
@@ -216,7 +211,7 @@ impl Task {
 /// Gives the stream what is to be written; where that is all, has it pass on what it holds back.
 async fn write(
     writer: &mut (impl AsyncWrite + Unpin),
-    output: &mut BytesMut,
+    output: &mut Output,
     unflushed: &mut bool,
     traffic: &Traffic,
 ) -> io::Result<()> {

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
+use kafka_protocol::messages::ProduceResponse;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::cluster::{Channel, Node};
 use crate::producer::{BatchOut, PartitionAnswer, RequestFailure};
-use crate::wire::batch::{BatchError, Unstamped};
+use crate::wire::batch::{BatchError, SealedBatch, Unstamped};
 use crate::wire::compression::Compression;
-use crate::wire::names::{topic_name, transactional_id};
+use crate::wire::frame::Produce;
 use crate::wire::{ErrorCode, TopicPartition};
 use crate::{Error, ErrorKind};
 
@@ -69,7 +68,9 @@ pub(super) async fn produce(
     let deadline = Instant::now() + timeout;
     let highest = encoding.highest;
     // In line from the first, and compressed while it waits.
-    let (turn, request) = tokio::join!(biased; turns.lock(), encoded(batches, encoding, timeout));
+    let transactional_id = encoding.transactional_id;
+    let sealing = sealed(batches, transactional_id.is_some());
+    let (turn, sealed) = tokio::join!(biased; turns.lock(), sealing);
     let connection = channel
         .connection(Node::Id(node), deadline)
         .await
@@ -77,7 +78,7 @@ pub(super) async fn produce(
             tracing::debug!(node, %error, "produce request not sent");
             RequestFailure::NotSent
         })?;
-    let request = request.map_err(|error| {
+    let sealed = sealed.map_err(|error| {
         tracing::error!(node, %error, "a batch could not be encoded");
         RequestFailure::NotSent
     })?;
@@ -90,51 +91,47 @@ pub(super) async fn produce(
             _ => RequestFailure::Disconnected,
         }
     };
-    let sent = connection.send_up_to(highest, &request, deadline).await;
+    let request = Produce {
+        transactional_id: transactional_id.as_deref(),
+        timeout_ms: i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX),
+        topics: by_topic(&sealed),
+    };
+    let sent = connection.produce_up_to(highest, &request, deadline).await;
     drop(turn);
     let sent = sent.map_err(failed)?;
     Ok(read(sent.answer().await.map_err(failed)?))
 }
 
-async fn encoded(
+type Sealed = Vec<(TopicPartition, SealedBatch)>;
+
+async fn sealed(
     batches: Vec<BatchOut>,
-    encoding: Encoding,
-    timeout: Duration,
-) -> Result<ProduceRequest, Box<dyn std::error::Error + Send + Sync>> {
+    transactional: bool,
+) -> Result<Sealed, Box<dyn std::error::Error + Send + Sync>> {
     let records = batches.iter().map(|batch| &batch.records);
     let compressed = records.filter(|records| records.codec() != Compression::None);
     let bytes: usize = compressed.map(Unstamped::size_bytes).sum();
     if bytes < LONG_COMPRESSION_BYTES {
-        return Ok(request(&batches, &encoding, timeout)?);
+        return Ok(seal(batches, transactional)?);
     }
-    let compressing = move || request(&batches, &encoding, timeout);
-    Ok(tokio::task::spawn_blocking(compressing).await??)
+    Ok(tokio::task::spawn_blocking(move || seal(batches, transactional)).await??)
 }
 
-fn request(
-    batches: &[BatchOut],
-    encoding: &Encoding,
-    timeout: Duration,
-) -> Result<ProduceRequest, BatchError> {
-    let transactional = encoding.transactional_id.is_some();
-    let mut topics: BTreeMap<&str, Vec<PartitionProduceData>> = BTreeMap::new();
-    for batch in batches {
-        let data = PartitionProduceData::default()
-            .with_index(batch.partition.partition)
-            .with_records(Some(batch.records.stamped(batch.stamp, transactional)?));
-        topics.entry(&batch.partition.topic).or_default().push(data);
+fn seal(batches: Vec<BatchOut>, transactional: bool) -> Result<Sealed, BatchError> {
+    let seal = |batch: BatchOut| {
+        let sealed = batch.records.seal(batch.stamp, transactional)?;
+        Ok((batch.partition, sealed))
+    };
+    batches.into_iter().map(seal).collect()
+}
+
+fn by_topic(batches: &[(TopicPartition, SealedBatch)]) -> Vec<(&str, Vec<(i32, SealedBatch)>)> {
+    let mut topics: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (tp, batch) in batches {
+        let topic = topics.entry(&tp.topic).or_default();
+        topic.push((tp.partition, batch.clone()));
     }
-    let topics = topics.into_iter().map(|(topic, partitions)| {
-        TopicProduceData::default()
-            .with_name(topic_name(topic))
-            .with_partition_data(partitions)
-    });
-    let id = encoding.transactional_id.as_deref();
-    Ok(ProduceRequest::default()
-        .with_transactional_id(id.map(transactional_id))
-        .with_acks(-1)
-        .with_timeout_ms(i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX))
-        .with_topic_data(topics.collect()))
+    topics.into_iter().collect()
 }
 
 fn read(answer: ProduceResponse) -> Vec<PartitionAnswer> {

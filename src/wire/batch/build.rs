@@ -14,13 +14,12 @@ const MAX_PREFIX_BYTES: usize = 10 + 1 + 10 + 10;
 /// Joins record bodies to a batch.
 ///
 /// Records are written into the batch's own buffer as they come, so sizes are exact and an
-/// uncompressed batch is never copied.
+/// uncompressed batch is sent as it was written.
 #[derive(Clone)]
 pub struct BatchBuilder {
     codec: Compression,
     gzip_level: GzipLevel,
-    /// Room for the header, then the records; nothing before the first.
-    batch: Vec<u8>,
+    records: Vec<u8>,
     count: usize,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -32,7 +31,7 @@ impl BatchBuilder {
         Self {
             codec,
             gzip_level: GzipLevel::default(),
-            batch: Vec::new(),
+            records: Vec::new(),
             count: 0,
             base_timestamp: -1,
             max_timestamp: -1,
@@ -43,6 +42,13 @@ impl BatchBuilder {
     #[must_use]
     pub fn with_gzip_level(self, gzip_level: GzipLevel) -> Self {
         Self { gzip_level, ..self }
+    }
+
+    /// Takes room for so many bytes of records at once.
+    #[must_use]
+    pub fn with_room(mut self, bytes: usize) -> Self {
+        self.records.reserve(bytes);
+        self
     }
 
     /// True where the batch with this record too would take at most `max_bytes` uncompressed.
@@ -59,13 +65,12 @@ impl BatchBuilder {
     /// Appends a record whose body is encoded already.
     pub(super) fn push_encoded(&mut self, timestamp: i64, body: &[u8]) {
         if self.is_empty() {
-            self.batch.extend_from_slice(&[0; HEADER_BYTES]);
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
         }
         let len = self.prefix_len(timestamp) + body.len();
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        // Put together apart from the batch, whose room is then asked for once.
+        // Put together apart from the records, whose room is then asked for once.
         let mut prefix = [0; MAX_PREFIX_BYTES];
         let mut out = &mut prefix[..];
         varint::put(&mut out, len as i64);
@@ -73,9 +78,9 @@ impl BatchBuilder {
         varint::put(&mut out, timestamp_delta);
         varint::put(&mut out, self.count as i64);
         let unused = out.len();
-        self.batch
+        self.records
             .extend_from_slice(&prefix[..MAX_PREFIX_BYTES - unused]);
-        self.batch.extend_from_slice(body);
+        self.records.extend_from_slice(body);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
     }
@@ -92,7 +97,7 @@ impl BatchBuilder {
 
     /// The batch's size in bytes before compression, header included.
     pub fn size_bytes(&self) -> usize {
-        self.batch.len().max(HEADER_BYTES)
+        HEADER_BYTES + self.records.len()
     }
 
     /// Takes the batch out, which then lacks its stamp only.
@@ -100,7 +105,7 @@ impl BatchBuilder {
         Unstamped {
             codec: self.codec,
             gzip_level: self.gzip_level,
-            batch: std::mem::take(&mut self.batch).into(),
+            records: std::mem::take(&mut self.records).into(),
             count: std::mem::take(&mut self.count),
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
@@ -118,7 +123,7 @@ impl BatchBuilder {
         producer: ProducerStamp,
         transactional: bool,
     ) -> Result<Bytes, BatchError> {
-        self.take().stamped(producer, transactional)
+        Ok(self.take().seal(producer, transactional)?.to_bytes())
     }
 
     /// Bytes of the next record between its length and its body.

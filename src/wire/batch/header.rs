@@ -87,22 +87,26 @@ impl BatchHeader {
         Ok(())
     }
 
-    /// Writes the header over the first bytes of `batch`, whose records are in place, with its
-    /// length and its CRC.
-    pub(super) fn seal(&self, batch: &mut [u8]) -> Result<(), BatchError> {
+    /// The header of a batch of these records, with its length and its CRC.
+    pub(super) fn sealed(&self, records: &[u8]) -> Result<[u8; HEADER_BYTES], BatchError> {
         const TOO_LARGE: BatchError = BatchError::TooLarge {
             limit: i32::MAX as usize,
         };
-        let length = i32::try_from(batch.len() - UNCOUNTED_BYTES).map_err(|_| TOO_LARGE)?;
-        let (mut uncovered, covered) = batch.split_at_mut(CRC_COVERS_FROM);
+        let length = HEADER_BYTES - UNCOUNTED_BYTES + records.len();
+        let length = i32::try_from(length).map_err(|_| TOO_LARGE)?;
+        let mut header = [0; HEADER_BYTES];
+        let (mut uncovered, covered) = header.split_at_mut(CRC_COVERS_FROM);
         self.write_covered(covered);
-        let crc = crc_fast::crc32_iscsi(covered);
+        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+        crc.update(covered);
+        crc.update(records);
         uncovered.put_i64(self.base_offset);
         uncovered.put_i32(length);
         uncovered.put_i32(self.leader_epoch);
         uncovered.put_i8(MAGIC);
-        uncovered.put_u32(crc);
-        Ok(())
+        // It has 32 bits.
+        uncovered.put_u32(crc.finalize() as u32);
+        Ok(header)
     }
 
     fn write_covered(&self, mut out: &mut [u8]) {

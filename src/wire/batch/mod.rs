@@ -50,4 +50,4 @@ pub use header::{Attributes, BatchHeader, HEADER_BYTES, ProducerStamp, Timestamp
 pub use read::{Batches, RecordBatch};
 pub use record::{Record, RecordRef};
 pub use records::{RecordCursor, RecordIter, Records};
-pub use unstamped::Unstamped;
+pub use unstamped::{SealedBatch, Unstamped};

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::{Buf, Bytes};
 
 use super::header::{CRC_COVERS_FROM, MAGIC, MAGIC_AT, UNCOUNTED_BYTES};
-use super::{BatchError, BatchHeader, HEADER_BYTES, Records};
+use super::{BatchError, BatchHeader, HEADER_BYTES, Records, SealedBatch};
 use crate::wire::compression::{self, Compression};
 
 /// The whole batches in the `records` of a fetch response or a produce request.
@@ -123,10 +123,11 @@ impl RecordBatch {
     ///
     /// [`BatchError::TooLarge`] past 2 GiB.
     pub fn encode(&self) -> Result<Bytes, BatchError> {
-        let mut batch = vec![0; HEADER_BYTES + self.records.len()];
-        batch[HEADER_BYTES..].copy_from_slice(&self.records);
-        self.header.seal(&mut batch)?;
-        Ok(batch.into())
+        let batch = SealedBatch {
+            header: self.header.sealed(&self.records)?,
+            records: self.records.clone(),
+        };
+        Ok(batch.to_bytes())
     }
 }
 

@@ -17,8 +17,7 @@ use crate::wire::compression::{self, Compression, GzipLevel};
 pub struct Unstamped {
     pub(super) codec: Compression,
     pub(super) gzip_level: GzipLevel,
-    /// Room for the header, then the records; nothing where there are none.
-    pub(super) batch: Bytes,
+    pub(super) records: Bytes,
     pub(super) count: usize,
     pub(super) base_timestamp: i64,
     pub(super) max_timestamp: i64,
@@ -37,7 +36,7 @@ impl Unstamped {
 
     /// The batch's size in bytes before compression, header included.
     pub fn size_bytes(&self) -> usize {
-        self.batch.len()
+        HEADER_BYTES + self.records.len()
     }
 
     /// How the records are to be compressed.
@@ -51,11 +50,11 @@ impl Unstamped {
     /// # Errors
     ///
     /// [`BatchError::NoRecords`] for an empty batch, [`BatchError::TooLarge`] past 2 GiB.
-    pub fn stamped(
+    pub fn seal(
         &self,
         producer: ProducerStamp,
         transactional: bool,
-    ) -> Result<Bytes, BatchError> {
+    ) -> Result<SealedBatch, BatchError> {
         const MAX_BYTES: usize = i32::MAX as usize;
         if self.is_empty() {
             return Err(BatchError::NoRecords);
@@ -64,17 +63,12 @@ impl Unstamped {
             return Err(BatchError::TooLarge { limit: MAX_BYTES });
         }
         let header = self.header(Attributes::new(self.codec, transactional), producer);
-        let records = &self.batch[HEADER_BYTES..];
-        let compressed = match self.codec {
-            Compression::None => None,
-            codec => Some(compression::compress(codec, self.gzip_level, records)?),
+        let records = match self.codec {
+            Compression::None => self.records.clone(),
+            codec => compression::compress(codec, self.gzip_level, &self.records)?.into(),
         };
-        let records = compressed.as_deref().unwrap_or(records);
-        let mut batch = BytesMut::with_capacity(HEADER_BYTES + records.len());
-        batch.extend_from_slice(&[0; HEADER_BYTES]);
-        batch.extend_from_slice(records);
-        header.seal(&mut batch)?;
-        Ok(batch.freeze())
+        let header = header.sealed(&records)?;
+        Ok(SealedBatch { header, records })
     }
 
     /// Divides the records by their place in the batch, in the same order. One part may be empty.
@@ -82,7 +76,7 @@ impl Unstamped {
         let empty = || BatchBuilder::new(self.codec).with_gzip_level(self.gzip_level);
         let mut parts = [empty(), empty()];
         let header = self.header(Attributes::default(), ProducerStamp::NONE);
-        let records = Records::new(header, self.batch.slice(HEADER_BYTES..));
+        let records = Records::new(header, self.records.clone());
         // What a builder has written can be read.
         for (place, record) in records.iter().flatten().enumerate() {
             let part = &mut parts[usize::from(!goes_left(place))];
@@ -104,6 +98,48 @@ impl Unstamped {
             producer,
             record_count,
         }
+    }
+}
+
+/// A batch as it is sent, in two parts: the records are shared with the [`Unstamped`] that it comes
+/// from, unless they are compressed.
+#[derive(Clone)]
+pub struct SealedBatch {
+    pub(super) header: [u8; HEADER_BYTES],
+    pub(super) records: Bytes,
+}
+
+impl SealedBatch {
+    /// What comes first.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// The records, maybe compressed.
+    pub fn records(&self) -> &Bytes {
+        &self.records
+    }
+
+    /// Bytes of the whole.
+    #[expect(clippy::len_without_is_empty, reason = "it has a header at least")]
+    pub fn len(&self) -> usize {
+        HEADER_BYTES + self.records.len()
+    }
+
+    /// The whole in one piece, which copies it.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(self.len());
+        bytes.extend_from_slice(&self.header);
+        bytes.extend_from_slice(&self.records);
+        bytes.freeze()
+    }
+}
+
+impl fmt::Debug for SealedBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedBatch")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,8 +8,11 @@
 //! [`decode_response`] goes through an answer by its `shape` before, so that what
 //! the bytes can't hold is refused.
 
+mod produce;
 #[cfg(test)]
 mod tests;
+
+pub use produce::{Produce, produce};
 
 use std::fmt;
 use std::time::Duration;
@@ -72,6 +75,50 @@ impl Draft {
         let length = i32::try_from(self.0.len() - LENGTH_BYTES).map_err(unencodable)?;
         self.0[..LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
         Ok(self.0.freeze())
+    }
+}
+
+/// A frame to be written, in parts that need not lie together.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Length and header at least.
+    first: BytesMut,
+    rest: Vec<Bytes>,
+}
+
+impl Frame {
+    /// Where the correlation id stands: after length, API key and version.
+    const CORRELATION_ID: std::ops::Range<usize> = 8..12;
+
+    /// Bytes of the whole.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// True where there is nothing to write, which no request is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives a request another correlation id.
+    pub fn set_correlation_id(&mut self, id: i32) {
+        if let Some(field) = self.first.get_mut(Self::CORRELATION_ID) {
+            field.copy_from_slice(&id.to_be_bytes());
+        }
+    }
+
+    /// The parts, in order.
+    pub fn into_parts(self) -> impl Iterator<Item = Bytes> {
+        std::iter::once(self.first.freeze()).chain(self.rest)
+    }
+}
+
+impl From<BytesMut> for Frame {
+    fn from(whole: BytesMut) -> Self {
+        Self {
+            first: whole,
+            rest: Vec::new(),
+        }
     }
 }
 

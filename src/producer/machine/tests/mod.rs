@@ -37,7 +37,7 @@ fn body(token: u64) -> RecordBody {
 }
 
 fn tokens(batch: &BatchOut) -> Vec<u64> {
-    let bytes = batch.records.stamped(batch.stamp, false).unwrap();
+    let bytes = batch.records.seal(batch.stamp, false).unwrap().to_bytes();
     let batch = Batches::new(bytes).next().unwrap().unwrap();
     let records = batch.decode(0).unwrap();
     let token = |record: Result<RecordRef<'_>, _>| {
