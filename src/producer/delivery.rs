@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::machine::{Acked, Stored};
@@ -61,6 +61,8 @@ impl Future for Delivery {
 pub(super) struct Outcome {
     /// How many records the batch has: final before the first of them has ended.
     taken: AtomicU32,
+    /// How all of them have ended, where that is told at once: nearly always.
+    whole: OnceLock<Result<Stored, Error>>,
     told: Mutex<Told>,
 }
 
@@ -76,6 +78,10 @@ struct Told {
 impl Outcome {
     /// Tells how the records at these places have ended; true where all have.
     pub(super) fn end(&self, places: Range<u32>, result: Result<Stored, Error>) -> bool {
+        if places == (0..self.taken()) {
+            // It is told once.
+            let _ = self.whole.set(result.clone());
+        }
         let mut told = self.told();
         told.ended += places.end - places.start;
         told.ends.push((places, result));
@@ -110,6 +116,10 @@ impl Outcome {
         timestamp_ms: i64,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Acked, Error>> {
+        if let Some(result) = self.whole.get() {
+            let acked = |stored: &Stored| stored.record(place, timestamp_ms);
+            return Poll::Ready(result.as_ref().map(acked).map_err(Clone::clone));
+        }
         let mut told = self.told();
         let mut ends = told.ends.iter();
         if let Some((places, result)) = ends.find(|(places, _)| places.contains(&place)) {

@@ -124,8 +124,8 @@ impl Producer {
     /// # Cancel safety
     ///
     /// When dropped, the record was not sent.
-    pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
-        self.0.0.send(record).await
+    pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, Error> {
+        self.0.0.send(&mut record).await
     }
 
     /// Waits until everything that was sent before has ended.

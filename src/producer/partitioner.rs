@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
+use crate::wire::same_name;
+
 /// Murmur2 with Kafka's seed, as Java's `Utils.murmur2`: every client must agree on it, or a
 /// key's records end up in two partitions.
 pub fn murmur2(data: &[u8]) -> i32 {
@@ -87,7 +89,7 @@ impl StickyPartitioner {
 
     fn place_of(&mut self, topic: &Arc<str>, partitions: i32) -> usize {
         if let Some((last, place)) = &self.last
-            && last == topic
+            && same_name(last, topic)
         {
             return *place;
         }

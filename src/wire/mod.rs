@@ -35,6 +35,11 @@ impl TopicPartition {
     }
 }
 
+/// True of equal names; soon found out where they are one name that is shared.
+pub(crate) fn same_name(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}
+
 /// Written as Kafka's tools do: `topic-partition`.
 impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,7 @@ use crate::producer::{
     ProduceFailure, ProducerMachine, ProducerRecord, SendRefused, StickyPartitioner,
     partition_for_key, partitions,
 };
-use crate::wire::TopicPartition;
+use crate::wire::{TopicPartition, same_name};
 
 /// The records' machine, or one around it.
 pub(in crate::producer) trait Records {
@@ -87,26 +87,27 @@ impl<M: Records> Desk<M> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands in a record, as [`Producer::send`](crate::producer::Producer::send) has it.
+    /// Hands in a record, as [`Producer::send`](crate::producer::Producer::send) has it; borrowed,
+    /// as it is larger than its way here is long.
     pub(in crate::producer) async fn send(
         &self,
-        mut record: ProducerRecord,
+        record: &mut ProducerRecord,
     ) -> Result<Delivery, Error> {
         // Nothing else here lets the producer's task run in between.
         tokio::task::coop::consume_budget().await;
-        match self.offer(&mut record, None)? {
+        match self.offer(record, None)? {
             Some(delivery) => Ok(delivery),
             None => self.send_in_line(record).await,
         }
     }
 
     /// The long way: asks for the topic, and waits for room.
-    async fn send_in_line(&self, mut record: ProducerRecord) -> Result<Delivery, Error> {
-        let count = partitions(&self.client, &record).await?;
+    async fn send_in_line(&self, record: &mut ProducerRecord) -> Result<Delivery, Error> {
+        let count = partitions(&self.client, record).await?;
         let _in_line = InLine::enter(self);
         let _turn = self.line.lock().await;
         loop {
-            if let Some(delivery) = self.offer(&mut record, Some(count))? {
+            if let Some(delivery) = self.offer(record, Some(count))? {
                 return Ok(delivery);
             }
             self.room.notified().await;
@@ -217,7 +218,7 @@ impl<M: Records> Books<M> {
     /// partition of it, is not known. A second look finds what was settled.
     fn address(&mut self, record: &mut ProducerRecord, count: Option<i32>) -> Option<i64> {
         let last = self.last.as_ref();
-        let known = last.filter(|(tp, _)| tp.topic == record.topic);
+        let known = last.filter(|(tp, _)| same_name(&tp.topic, &record.topic));
         let known = known.map(|(_, count)| *count);
         let look_up = || self.metadata.borrow().partition_count(&record.topic);
         let count = count.or(known).or_else(look_up)?;
@@ -228,7 +229,7 @@ impl<M: Records> Books<M> {
         };
         record.partition = Some(partition);
         match &mut self.last {
-            Some((tp, of)) if tp.topic == record.topic => (tp.partition, *of) = (partition, count),
+            Some((tp, of)) if known.is_some() => (tp.partition, *of) = (partition, count),
             last => {
                 let tp = TopicPartition::new(record.topic.clone(), partition);
                 *last = Some((tp, count));

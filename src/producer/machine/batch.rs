@@ -38,6 +38,8 @@ pub(super) struct Batch {
     places: Option<Vec<u32>>,
     created: Instant,
     pub(super) phase: Phase,
+    /// It was sent, or is part of one that was.
+    pub(super) was_sent: bool,
     /// What it is marked with, from when it is first sent.
     pub(super) stamp: Option<ProducerStamp>,
     /// How many times it was sent, or failed to be.
@@ -49,15 +51,18 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Begins with a record, which may be of any size.
+    /// Begins with a record, which may be of any size; `room` bytes are likely to come.
     pub(super) fn new(
         id: BatchId,
         timestamp: i64,
         body: &RecordBody,
+        room: usize,
         config: &ProducerConfig,
         now: Instant,
     ) -> Self {
-        let mut builder = BatchBuilder::new(config.compression).with_gzip_level(config.gzip_level);
+        let mut builder = BatchBuilder::new(config.compression)
+            .with_gzip_level(config.gzip_level)
+            .with_room(room);
         builder.push(timestamp, body);
         Self::of(id, Content::Open(builder), None, now)
     }
@@ -69,6 +74,7 @@ impl Batch {
             places,
             created,
             phase: Phase::Queued,
+            was_sent: false,
             stamp: None,
             attempts: 0,
             maybe_written: false,
@@ -188,7 +194,10 @@ impl Batch {
         }
         [(left, lefts), (right, rights)].map(|(records, places)| {
             let content = Content::Closed(records);
-            (!places.is_empty()).then(|| Self::of(self.id, content, Some(places), self.created))
+            (!places.is_empty()).then(|| Self {
+                was_sent: self.was_sent,
+                ..Self::of(self.id, content, Some(places), self.created)
+            })
         })
     }
 }

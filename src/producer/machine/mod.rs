@@ -89,8 +89,8 @@ pub use vocabulary::{
 
 use super::backoff::{Backoff, Pace};
 use super::sequence::Sequence;
-use crate::wire::TopicPartition;
 use crate::wire::batch::{HEADER_BYTES, RecordBody};
+use crate::wire::{TopicPartition, same_name};
 
 /// The idempotent producer. See the [module](self) for its states and what always holds.
 #[derive(Debug)]
@@ -165,9 +165,11 @@ impl ProducerMachine {
         }
         self.last_batch += 1;
         let id = BatchId(self.last_batch);
-        let batch = Batch::new(id, timestamp, body, &self.config, self.now);
+        let partition = &mut self.partitions[index];
+        let room = partition.room();
+        let batch = Batch::new(id, timestamp, body, room, &self.config, self.now);
         self.buffered_bytes += batch.record_bytes();
-        self.partitions[index].open(batch);
+        partition.open(batch);
         self.settle(index);
         Ok(Taken {
             batch: id,
@@ -330,7 +332,9 @@ impl ProducerMachine {
 
     fn is_last(&self, partition: &TopicPartition) -> bool {
         let last = self.partitions.get(self.last);
-        last.is_some_and(|last| last.name == *partition)
+        last.is_some_and(|Partition { name, .. }| {
+            name.partition == partition.partition && same_name(&name.topic, &partition.topic)
+        })
     }
 
     /// Puts a partition where it belongs, after whatever happened to it.

@@ -22,6 +22,7 @@ pub(super) enum Enlistment {
 
 /// # Invariants
 /// - Batches get their stamps in the order of the queue, each where the one before it ends.
+/// - Those that were sent come first in the queue.
 /// - One that was sent goes out again only as the head, with nothing else in flight.
 /// - Without a sequence no batch has a stamp. While the numbering waits to begin anew
 ///   ([`Restart`]) no batch gets one.
@@ -74,6 +75,11 @@ impl Partition {
         Some((taken, last.size_bytes() - before))
     }
 
+    /// What the next batch is likely to take up: where others wait, as much as the last of them.
+    pub(super) fn room(&self) -> usize {
+        self.queue.back().map_or(0, Batch::record_bytes)
+    }
+
     /// Adds a batch that takes records, behind those that no longer do.
     pub(super) fn open(&mut self, batch: Batch) {
         self.close_last();
@@ -90,8 +96,8 @@ impl Partition {
 
     /// Where in the queue the batch is that went out with this request, if it still matters.
     pub(super) fn find(&self, request: RequestId) -> Option<usize> {
-        let sent = |batch: &Batch| batch.phase == Phase::InFlight(request);
-        self.queue.iter().position(sent)
+        self.sent()
+            .position(|batch| batch.phase == Phase::InFlight(request))
     }
 
     /// Takes a batch out for good, or to put back what is left of it.
@@ -117,7 +123,7 @@ impl Partition {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.queue.iter().filter(|it| it.is_in_flight()).count()
+        self.sent().filter(|batch| batch.is_in_flight()).count()
     }
 
     /// The batch that goes out next, which may have to wait; `None` where an answer has to come
@@ -133,7 +139,12 @@ impl Partition {
     }
 
     fn stamped(&self) -> impl Iterator<Item = &Batch> {
-        self.queue.iter().filter(|batch| batch.stamp.is_some())
+        self.sent().filter(|batch| batch.stamp.is_some())
+    }
+
+    /// Few, however long the queue is.
+    fn sent(&self) -> impl Iterator<Item = &Batch> {
+        self.queue.iter().take_while(|batch| batch.was_sent)
     }
 
     /// The size of the batch that goes out next.
@@ -160,6 +171,7 @@ impl Partition {
             }
         };
         batch.stamp = Some(stamp);
+        batch.was_sent = true;
         batch.phase = Phase::InFlight(request);
         Some(BatchOut {
             partition: self.name.clone(),

@@ -122,9 +122,9 @@ impl TransactionalProducer {
 }
 
 impl Transaction {
-    /// Sends a record with the transaction; waits for the topic's metadata, and for room in
-    /// the buffer. What the [`Delivery`] tells can be awaited or not: the
-    /// commit waits for all of them, and an acknowledged record is still to be committed.
+    /// Sends a record with the transaction; waits for the topic's metadata, and for room in the
+    /// buffer. What the [`Delivery`] tells can be awaited or not: the commit waits for all of
+    /// them, and an acknowledged record is still to be committed.
     ///
     /// # Errors
     ///
@@ -133,8 +133,8 @@ impl Transaction {
     /// # Cancel safety
     ///
     /// When dropped, the record was not sent.
-    pub async fn send(&self, record: ProducerRecord) -> Result<Delivery, Error> {
-        self.desk.send(record).await
+    pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, Error> {
+        self.desk.send(&mut record).await
     }
 
     /// Has all records go out that were sent, without lingering: together, where nothing of them
