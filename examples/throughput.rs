@@ -20,7 +20,7 @@ use payment_notifier::{Client, ClientConfig, Consumer, Producer};
 use serde_json::json;
 
 /// Deliveries that are not yet waited for, at most.
-const MAX_UNDER_WAY: usize = 10_000;
+const MAX_UNDER_WAY: usize = 50_000;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -48,6 +48,9 @@ struct Arguments {
     /// How the producer compresses: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     #[arg(long, default_value_t)]
     compression: Compression,
+    /// The producer's `batch.size`, 16 KiB where nothing is said.
+    #[arg(long)]
+    batch_bytes: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -108,10 +111,11 @@ async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Failure> {
 }
 
 async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {
-    let config = ProducerConfig {
+    let mut config = ProducerConfig {
         compression: arguments.compression,
         ..ProducerConfig::default()
     };
+    config.batch_bytes = arguments.batch_bytes.unwrap_or(config.batch_bytes);
     let producer = Producer::new(client, config);
     let value = vec![b'x'; arguments.size];
     let record = ProducerRecord::new(arguments.topic.as_str(), None, Some(&value));
