@@ -35,7 +35,7 @@ const TOPIC: i8 = 2;
 
 impl Cluster {
     /// Creates a topic, with the cluster's number of replicas and settings such as
-    /// `("max.message.bytes", "1000")`.
+    /// `("max.message.bytes", "1000")`, and waits until the cluster knows it.
     pub(crate) async fn create_topic(
         &self,
         name: &str,
@@ -60,6 +60,13 @@ impl Cluster {
         let topic = &answer.topics[0];
         let created = matches!(topic.error_code, 0 | TOPIC_ALREADY_EXISTS);
         assert!(created, "creating {name}: {topic:?}");
+        patiently(name, async || {
+            match metadata(self, name).await?.topics[0].error_code {
+                UNKNOWN_TOPIC_OR_PARTITION => Err(io::Error::other("it is not there yet")),
+                _ => Ok(()),
+            }
+        })
+        .await;
     }
 
     /// Deletes a topic, and waits until the cluster has forgotten it.
