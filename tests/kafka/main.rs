@@ -19,6 +19,7 @@ mod drain;
 mod exactly_once;
 mod faults;
 mod fetching;
+mod flights;
 mod groups;
 mod isolation;
 mod older;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         takeover::TESTS,
         takeover::consumer_protocol::TESTS,
         faults::TESTS,
+        flights::TESTS,
         exactly_once::TESTS,
         topics::TESTS,
         transactions::TESTS,
