@@ -102,6 +102,10 @@ fn settings(properties: &mut Properties, client: &ClientConfig) -> Result<Produc
     properties.apply("batch.size", &mut config.batch_bytes)?;
     properties.apply("max.request.size", &mut config.max_request_bytes)?;
     properties.apply("buffer.memory", &mut config.buffer_bytes)?;
+    properties.apply(
+        "max.in.flight.requests.per.connection",
+        &mut config.max_in_flight,
+    )?;
     properties.apply_millis("linger.ms", &mut config.linger)?;
     properties.apply_millis("delivery.timeout.ms", &mut config.delivery_timeout)?;
     Ok(config)
