@@ -10,6 +10,7 @@ mod handler;
 mod http;
 pub mod logging;
 mod manual;
+mod progress;
 mod publish;
 mod run;
 #[cfg(test)]

@@ -2,17 +2,16 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cli::PublishArgs;
 use super::config::PublishConfig;
 use super::connect::connect;
 use super::print;
+use super::progress::{Line, bar, is_possible};
 use super::service::producer_config;
 use crate::payment::{PaymentEvent, samples};
 use crate::producer::{Delivery, Producer, ProducerRecord};
@@ -76,7 +75,7 @@ async fn publish(
     payments: impl Iterator<Item = Payment>,
     count: usize,
 ) -> Result<(), Error> {
-    let bar = progress_bar(count);
+    let mut progress = Progress::new(count);
     let mut under_way: VecDeque<Delivery> = VecDeque::new();
     let mut acked = 0;
     let failed = |error: Error, acked: usize| {
@@ -92,7 +91,7 @@ async fn publish(
         {
             delivery.await.map_err(|error| failed(error, acked))?;
             acked += 1;
-            bar.inc(1);
+            progress.show(acked);
         }
         let key = payment.key.as_deref();
         let record = ProducerRecord::new(topic.clone(), key, Some(&payment.value));
@@ -106,21 +105,39 @@ async fn publish(
     for delivery in under_way {
         delivery.await.map_err(|error| failed(error, acked))?;
         acked += 1;
-        bar.inc(1);
+        progress.show(acked);
     }
-    bar.finish_and_clear();
     Ok(())
 }
 
-fn progress_bar(count: usize) -> ProgressBar {
-    if count < LONG || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+/// A bar, until it is dropped.
+struct Progress {
+    count: usize,
+    /// None where it would be over at once, or there is no terminal.
+    line: Option<Line>,
+}
+
+impl Progress {
+    fn new(count: usize) -> Self {
+        let is_shown = count >= LONG && is_possible(&io::stderr());
+        let line = is_shown.then(Line::new);
+        Self { count, line }
     }
-    let bar = ProgressBar::new(count as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {per_sec} {eta}") {
-        bar.set_style(style);
+
+    /// What can't be shown holds up nothing.
+    fn show(&mut self, acked: usize) {
+        if let Some(line) = &mut self.line {
+            let _ = line.draw(&mut io::stderr(), |elapsed| bar(acked, self.count, elapsed));
+        }
     }
-    bar
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(line) = &mut self.line {
+            let _ = line.clear(&mut io::stderr());
+        }
+    }
 }
 
 /// Made as they are sent: any number of them takes no room.

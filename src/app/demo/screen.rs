@@ -1,18 +1,18 @@
 //! Where events are shown: a thread of its own, so that a reader who takes his time holds up no
 //! send and makes no answer late.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::oneshot;
 
 use super::event::Event;
 use super::json;
 use super::tally::Tally;
 use super::text::Text;
+use crate::app::progress::{Line, PAUSE, is_possible, spinner};
 
 /// How often progress is told where nothing can be drawn.
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
@@ -96,7 +96,8 @@ fn show_json(told: &Receiver<Option<(Duration, Event)>>) -> io::Result<()> {
 struct Shown {
     text: Text,
     tally: Tally,
-    bar: ProgressBar,
+    /// While payments are on their way, on a terminal.
+    line: Option<Line>,
     progress_at: Duration,
 }
 
@@ -105,60 +106,72 @@ impl Shown {
         Self {
             text: Text::new(has_colours(), payments),
             tally: Tally::new(payments),
-            bar: ProgressBar::hidden(),
+            line: None,
             progress_at: PROGRESS_EVERY,
         }
     }
 
     fn show(mut self, told: &Receiver<Option<(Duration, Event)>>) -> io::Result<()> {
-        while let Ok(Some((at, event))) = told.recv() {
-            self.tally.note(&event);
-            let lines = self.text.lines(at, &event);
-            match &event {
-                Event::Account(_) => self.bar.finish_and_clear(),
-                _ => self.bar.set_message(self.tally.to_string()),
+        loop {
+            match told.recv_timeout(PAUSE) {
+                Ok(Some((at, event))) => self.show_event(at, &event)?,
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
             }
-            match lines {
-                Some(lines) => self.print(&lines)?,
-                None => self.progress(at)?,
-            }
-            if let Event::Ready(_) = event {
-                self.bar = bar();
-            }
+            self.draw()?;
         }
-        self.bar.finish_and_clear();
+        self.clear()
+    }
+
+    fn show_event(&mut self, at: Duration, event: &Event) -> io::Result<()> {
+        self.tally.note(event);
+        match self.text.lines(at, event) {
+            Some(lines) => self.print(&lines)?,
+            None => self.progress(at)?,
+        }
+        match event {
+            Event::Ready(_) if is_possible(&io::stdout()) => self.line = Some(Line::new()),
+            Event::Account(_) => {
+                self.clear()?;
+                self.line = None;
+            }
+            _ => {}
+        }
         Ok(())
     }
 
-    fn print(&self, lines: &str) -> io::Result<()> {
-        self.bar.suspend(|| writeln!(io::stdout(), "{lines}"))
+    fn print(&mut self, lines: &str) -> io::Result<()> {
+        self.clear()?;
+        writeln!(io::stdout(), "{lines}")
     }
 
-    /// Says how far it is where there is neither a line nor a bar that would.
+    /// Says how far it is where there is neither a line nor one that moves that would.
     fn progress(&mut self, at: Duration) -> io::Result<()> {
-        if !self.bar.is_hidden() || at < self.progress_at {
+        if self.line.is_some() || at < self.progress_at {
             return Ok(());
         }
         self.progress_at = at + PROGRESS_EVERY;
         self.print(&self.text.progress(at, &self.tally))
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        let Some(line) = &mut self.line else {
+            return Ok(());
+        };
+        line.draw(&mut io::stdout(), |elapsed| {
+            format!("  {}  {}", spinner(elapsed), self.tally)
+        })
+    }
+
+    fn clear(&mut self) -> io::Result<()> {
+        self.line
+            .as_mut()
+            .map_or(Ok(()), |line| line.clear(&mut io::stdout()))
     }
 }
 
 /// True on a terminal that can show them, where nobody asked for none (<https://no-color.org>).
 fn has_colours() -> bool {
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-    io::stdout().is_terminal() && !is_plain && !is_dumb
-}
-
-/// Hidden where the standard output is no terminal.
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-    if let Ok(style) = ProgressStyle::with_template("  {spinner} {elapsed}  {msg}") {
-        bar.set_style(style);
-    }
-    if !bar.is_hidden() {
-        bar.enable_steady_tick(Duration::from_millis(100));
-    }
-    bar
+    is_possible(&io::stdout()) && !is_plain
 }
