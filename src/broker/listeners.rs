@@ -1,10 +1,12 @@
 //! What the nodes listen on.
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
+use futures_util::future::BoxFuture;
 use tokio_rustls::TlsAcceptor;
 
+use crate::net::Stream;
 use crate::tls::{ServerTls, TlsError, check_cpu};
 use crate::{Error, ErrorKind};
 
@@ -14,7 +16,7 @@ pub struct Listener {
     /// What it is called: see [`Broker::bootstrap_servers_of`](super::Broker::bootstrap_servers_of).
     pub name: String,
     /// TLS. What it names is read anew each time that a node starts.
-    pub tls: Option<ServerTls>,
+    pub tls: Option<ListenerTls>,
     /// Whether a client must log in before it may do anything else.
     pub sasl: bool,
 }
@@ -29,12 +31,62 @@ impl Default for Listener {
     }
 }
 
+/// TLS of a listener: made of a [`ServerTls`].
+///
+/// It brings the code along. A program that makes none of these, such as ours, whose demo has no TLS at
+/// its broker, is linked without a server's side of it.
+#[derive(Clone)]
+pub struct ListenerTls {
+    /// What is shown, and who is let in.
+    pub config: ServerTls,
+    read: fn(&ServerTls) -> Result<Acceptor, TlsError>,
+}
+
+impl From<ServerTls> for ListenerTls {
+    fn from(config: ServerTls) -> Self {
+        let read = acceptor;
+        Self { config, read }
+    }
+}
+
+impl fmt::Debug for ListenerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.fmt(f)
+    }
+}
+
+impl PartialEq for ListenerTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.config == other.config
+    }
+}
+
+impl Eq for ListenerTls {}
+
 /// How the connections of each listener begin: by TLS, or without.
 pub(super) type Acceptors = Vec<Option<Acceptor>>;
 
 /// Takes connections by TLS.
 #[derive(Clone)]
-pub(super) struct Acceptor(pub(super) TlsAcceptor);
+pub(super) struct Acceptor(Arc<dyn Accept>);
+
+trait Accept: Send + Sync {
+    fn accept(&self, stream: Box<dyn Stream>) -> BoxFuture<'static, io::Result<Box<dyn Stream>>>;
+}
+
+impl Accept for TlsAcceptor {
+    fn accept(&self, stream: Box<dyn Stream>) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> {
+        let accepting = TlsAcceptor::accept(self, stream);
+        Box::pin(async { Ok(Box::new(accepting.await?) as Box<dyn Stream>) })
+    }
+}
+
+impl Acceptor {
+    /// The stream within the stream.
+    pub(super) async fn accept(&self, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
+        self.0.accept(stream).await
+    }
+}
 
 /// Keys are among what it has.
 impl fmt::Debug for Acceptor {
@@ -47,7 +99,8 @@ impl fmt::Debug for Acceptor {
 pub(super) async fn acceptors(listeners: &[Listener]) -> Result<Acceptors, Error> {
     let all: Vec<_> = listeners.iter().map(|it| it.tls.clone()).collect();
     let read = move || {
-        let acceptors = all.iter().map(|tls| tls.as_ref().map(acceptor).transpose());
+        let acceptors = all.iter().map(Option::as_ref);
+        let acceptors = acceptors.map(|tls| tls.map(|tls| (tls.read)(&tls.config)).transpose());
         acceptors.collect::<Result<_, _>>()
     };
     let read = tokio::task::spawn_blocking(read).await;
@@ -57,7 +110,8 @@ pub(super) async fn acceptors(listeners: &[Listener]) -> Result<Acceptors, Error
 
 fn acceptor(tls: &ServerTls) -> Result<Acceptor, TlsError> {
     check_cpu()?;
-    Ok(Acceptor(TlsAcceptor::from(Arc::new(tls.server_config()?))))
+    let acceptor = TlsAcceptor::from(Arc::new(tls.server_config()?));
+    Ok(Acceptor(Arc::new(acceptor)))
 }
 
 #[cfg(test)]

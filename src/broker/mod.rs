@@ -161,7 +161,7 @@ pub use config::{BrokerConfig, MigrationPolicy};
 pub use faults::{Control, Request};
 pub use group::{Committed, GroupState};
 pub use inspect::{GroupKind, GroupView, MemberView, StoredRecord, TransactionView};
-pub use listeners::Listener;
+pub use listeners::{Listener, ListenerTls};
 pub use sasl::{Logins, TokenCheck};
 pub use transactions::{TransactionState, TransactionVersion};
 

@@ -80,7 +80,7 @@ impl Running {
         let (id, at, node) = found.ok_or(io::ErrorKind::ConnectionRefused)?;
         while node.tasks.try_join_next().is_some() {}
         let (client, broker) = tokio::io::duplex(PIPE_BYTES);
-        let serving = server::serve(self.shared.clone(), node.entrance(id, at), broker);
+        let serving = server::serve(self.shared.clone(), node.entrance(id, at), Box::new(broker));
         node.tasks.spawn(serving);
         Ok(Box::new(client))
     }

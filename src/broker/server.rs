@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::{ApiKey, RequestHeader};
 use kafka_protocol::protocol::Decodable;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -18,6 +18,7 @@ use super::faults::{Action, Request};
 use super::listeners::Acceptor;
 use super::sasl::{Admission, Login, locked};
 use super::state::Shared;
+use crate::net::Stream;
 use crate::wire::{ErrorCode, frame};
 
 /// Where an answer's body begins, after its length and its correlation id.
@@ -42,7 +43,7 @@ pub(super) async fn listen(shared: Arc<Shared>, entrance: Entrance, listener: Tc
                 Ok((stream, _)) => {
                     // Answers are written whole: there is nothing to wait for.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(serve(shared.clone(), entrance.clone(), stream));
+                    connections.spawn(serve(shared.clone(), entrance.clone(), Box::new(stream)));
                 }
                 Err(error) => {
                     let node = entrance.node;
@@ -57,12 +58,8 @@ pub(super) async fn listen(shared: Arc<Shared>, entrance: Entrance, listener: Tc
 }
 
 /// Serves one connection until it ends.
-pub(super) async fn serve(
-    shared: Arc<Shared>,
-    entrance: Entrance,
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-) {
-    let Some(Acceptor(tls)) = &entrance.acceptor else {
+pub(super) async fn serve(shared: Arc<Shared>, entrance: Entrance, stream: Box<dyn Stream>) {
+    let Some(tls) = &entrance.acceptor else {
         return talk(&shared, &entrance, stream).await;
     };
     match tls.accept(stream).await {
@@ -72,11 +69,7 @@ pub(super) async fn serve(
 }
 
 /// Answers what is asked, one request after the other.
-async fn talk(
-    shared: &Shared,
-    entrance: &Entrance,
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-) {
+async fn talk(shared: &Shared, entrance: &Entrance, mut stream: Box<dyn Stream>) {
     let node = entrance.node;
     let login = Mutex::new(shared.login_by(entrance.listener));
     let mut input = BytesMut::new();
@@ -108,7 +101,7 @@ async fn talk(
 /// The next frame; none where the client has closed the connection between two.
 async fn next_request(
     shared: &Shared,
-    stream: &mut (impl AsyncRead + Unpin),
+    stream: &mut dyn Stream,
     input: &mut BytesMut,
 ) -> io::Result<Option<Bytes>> {
     loop {
@@ -126,7 +119,7 @@ async fn next_request(
 }
 
 /// TLS keeps some back otherwise.
-async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+async fn send(stream: &mut dyn Stream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
     stream.flush().await
 }

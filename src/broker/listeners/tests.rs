@@ -21,13 +21,14 @@ fn identity(certificate: &str) -> Identity {
 }
 
 fn listener(name: &str, clients: Option<Pem>, certificate: &str) -> Listener {
+    let tls = ServerTls {
+        identity: identity(certificate),
+        clients,
+        versions: Versions::All,
+    };
     Listener {
         name: name.to_owned(),
-        tls: Some(ServerTls {
-            identity: identity(certificate),
-            clients,
-            versions: Versions::All,
-        }),
+        tls: Some(tls.into()),
         sasl: false,
     }
 }

@@ -97,11 +97,12 @@ impl Drop for Memory {
 fn defaults(nodes: usize, tls: &Path) -> BrokerConfig {
     let [server, trusted] = ["server.pem", "trusted.pem"].map(|name| tls.join(name));
     let encrypted = |clients: Option<&Path>| {
-        Some(ServerTls {
+        let tls = ServerTls {
             identity: identity(&server),
             clients: clients.map(|path| Pem::File(path.to_owned())),
             versions: Versions::All,
-        })
+        };
+        Some(tls.into())
     };
     let listener = |name: &str, tls, sasl| Listener {
         name: name.to_owned(),
@@ -161,7 +162,7 @@ fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConf
             let mut listeners = config.listeners.iter_mut();
             let tls = listeners.find(|it| it.name == listener);
             let tls = tls.and_then(|it| it.tls.as_mut());
-            set_tls(tls.expect("a listener with TLS"), key, value);
+            set_tls(&mut tls.expect("a listener with TLS").config, key, value);
             config
         }
     }
