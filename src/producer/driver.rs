@@ -1,5 +1,6 @@
 //! The producer's task: does what the machine asks for.
 
+pub(super) mod books;
 pub(super) mod carrier;
 pub(super) mod desk;
 pub(super) mod produce;

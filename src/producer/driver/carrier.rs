@@ -10,7 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::desk::{Books, Desk, Records};
+use super::books::{Books, Records};
+use super::desk::Desk;
 use super::produce::{Encoding, Turns, produce};
 use crate::Error;
 use crate::clock::now;

@@ -2,36 +2,22 @@
 //!
 //! A record goes through no queue and wakes no task: under a lock that is held for as long as its
 //! bytes are copied, the machine encodes it behind those before it. The producer's task is told
-//! where that may be something to do: with a batch's first record, and when it is full.
+//! where there may be something to do: with a batch's first record, and when it is full.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
+use super::books::{Books, Records};
 use super::{failed, refusal};
 use crate::Error;
-use crate::clock::{now, wall_clock_ms};
-use crate::cluster::{Client, Metadata};
+use crate::clock::now;
+use crate::cluster::Client;
 use crate::producer::delivery::{Delivery, Outcome, closed};
-use crate::producer::machine::{BatchId, Stored, Taken};
-use crate::producer::{
-    ProduceFailure, ProducerMachine, ProducerRecord, SendRefused, StickyPartitioner,
-    partition_for_key, partitions,
-};
-use crate::wire::{TopicPartition, same_name};
-
-/// The records' machine, or one around it.
-pub(in crate::producer) trait Records {
-    fn records(&mut self) -> &mut ProducerMachine;
-}
-
-impl Records for ProducerMachine {
-    fn records(&mut self) -> &mut ProducerMachine {
-        self
-    }
-}
+use crate::producer::machine::{BatchId, Stored};
+use crate::producer::{ProduceFailure, ProducerRecord, SendRefused, partitions};
+use crate::wire::TopicPartition;
 
 /// What those who send and the producer's task share.
 pub(in crate::producer) struct Desk<M> {
@@ -45,33 +31,9 @@ pub(in crate::producer) struct Desk<M> {
     line: tokio::sync::Mutex<()>,
 }
 
-/// The machine, and who waits for what of it.
-pub(in crate::producer) struct Books<M> {
-    pub(in crate::producer) machine: M,
-    metadata: watch::Receiver<Arc<Metadata>>,
-    sticky: StickyPartitioner,
-    /// Where the last record went, and how many partitions its topic has: most records go where
-    /// the one before went.
-    last: Option<(TopicPartition, i32)>,
-    outcomes: HashMap<BatchId, Arc<Outcome>>,
-    last_outcome: Option<(BatchId, Arc<Outcome>)>,
-    in_line: usize,
-    /// The task has ended.
-    closed: bool,
-}
-
 impl<M: Records> Desk<M> {
     pub(in crate::producer) fn new(client: Client, batch_bytes: usize, machine: M) -> Self {
-        let books = Books {
-            machine,
-            metadata: client.watch_metadata(),
-            sticky: StickyPartitioner::new(batch_bytes, fastrand::u64(..)),
-            last: None,
-            outcomes: HashMap::new(),
-            last_outcome: None,
-            in_line: 0,
-            closed: false,
-        };
+        let books = Books::new(&client, batch_bytes, machine);
         Self {
             client,
             books: Mutex::new(books),
@@ -210,77 +172,6 @@ impl<M: Records> Desk<M> {
         drop(books);
         outcomes.values().for_each(|outcome| outcome.give_up());
         self.room.notify_one();
-    }
-}
-
-impl<M: Records> Books<M> {
-    /// Settles where the record goes and when it was sent; `None` where its topic, or this
-    /// partition of it, is not known. A second look finds what was settled.
-    fn address(&mut self, record: &mut ProducerRecord, count: Option<i32>) -> Option<i64> {
-        let last = self.last.as_ref();
-        let known = last.filter(|(tp, _)| same_name(&tp.topic, &record.topic));
-        let known = known.map(|(_, count)| *count);
-        let look_up = || self.metadata.borrow().partition_count(&record.topic);
-        let count = count.or(known).or_else(look_up)?;
-        let partition = match record.partition {
-            Some(partition) if !(0..count).contains(&partition) => return None,
-            Some(partition) => partition,
-            None => self.choose(record, count),
-        };
-        record.partition = Some(partition);
-        match &mut self.last {
-            Some((tp, of)) if known.is_some() => (tp.partition, *of) = (partition, count),
-            last => {
-                let tp = TopicPartition::new(record.topic.clone(), partition);
-                *last = Some((tp, count));
-            }
-        }
-        Some(*record.timestamp_ms.get_or_insert_with(wall_clock_ms))
-    }
-
-    fn choose(&mut self, record: &ProducerRecord, count: i32) -> i32 {
-        match record.body.key() {
-            Some(key) => partition_for_key(key, count),
-            None => {
-                let bytes = record.body.encoded_len();
-                self.sticky.partition(&record.topic, count, bytes)
-            }
-        }
-    }
-
-    fn take(&mut self, record: &ProducerRecord, timestamp_ms: i64) -> Result<Taken, SendRefused> {
-        let Some((tp, _)) = &self.last else {
-            return Err(SendRefused::Closed);
-        };
-        let machine = self.machine.records();
-        if let Some(taken) = machine.join(tp, &record.body, timestamp_ms) {
-            return Ok(taken);
-        }
-        let now = now();
-        if !machine.knows(tp) {
-            let leader = self.metadata.borrow().leader(tp);
-            machine.handle_leader(tp, leader, now);
-        }
-        machine.handle_send(tp, &record.body, timestamp_ms, now)
-    }
-
-    fn outcome(&mut self, batch: BatchId) -> Arc<Outcome> {
-        match &self.last_outcome {
-            Some((last, outcome)) if *last == batch => outcome.clone(),
-            _ => {
-                let outcome = self.outcomes.entry(batch).or_default().clone();
-                self.last_outcome = Some((batch, outcome.clone()));
-                outcome
-            }
-        }
-    }
-
-    /// There is a new snapshot of the cluster.
-    pub(in crate::producer) fn handle_metadata(&mut self) {
-        self.last = None;
-        let metadata = self.metadata.borrow_and_update().clone();
-        let records = self.machine.records();
-        records.handle_leaders(|tp| metadata.leader(tp), now());
     }
 }
 

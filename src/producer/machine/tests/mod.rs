@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::wire::ErrorCode;
-use crate::wire::batch::{Batches, RecordRef};
+use crate::wire::batch::{Batches, RecordBody, RecordRef};
 
 const LINGER: Duration = Duration::from_millis(10);
 const DELIVERY: Duration = Duration::from_secs(10);

@@ -1,0 +1,86 @@
+//! How records come in.
+
+use std::time::Instant;
+
+use super::ProducerMachine;
+use super::batch::{Batch, most_bytes};
+use super::vocabulary::{BatchId, SendRefused, Taken};
+use crate::wire::TopicPartition;
+use crate::wire::batch::{HEADER_BYTES, RecordBody};
+
+impl ProducerMachine {
+    /// Takes a record in for a partition. `timestamp` is in milliseconds since 1970. Its end is
+    /// told by an [`Effect::Done`].
+    ///
+    /// # Errors
+    /// [`SendRefused`] where the record can't be taken, now or ever.
+    pub fn handle_send(
+        &mut self,
+        partition: &TopicPartition,
+        body: &RecordBody,
+        timestamp: i64,
+        now: Instant,
+    ) -> Result<Taken, SendRefused> {
+        self.observe(now);
+        self.admit(body)?;
+        let index = self.index_of(partition);
+        if let Some(taken) = self.join_at(index, body, timestamp) {
+            return Ok(taken);
+        }
+        self.last_batch += 1;
+        let id = BatchId(self.last_batch);
+        let partition = &mut self.partitions[index];
+        let room = partition.room();
+        let batch = Batch::new(id, timestamp, body, room, &self.config, self.now);
+        self.buffered_bytes += batch.record_bytes();
+        partition.open(batch);
+        self.settle(index);
+        Ok(Taken {
+            batch: id,
+            place: 0,
+            stirs: true,
+        })
+    }
+
+    /// Takes a record into a batch that is open. What time it is is of no account then, and need
+    /// not be found out: where `None` comes of it, [`handle_send`](Self::handle_send) is to be
+    /// called.
+    pub fn join(
+        &mut self,
+        partition: &TopicPartition,
+        body: &RecordBody,
+        timestamp: i64,
+    ) -> Option<Taken> {
+        self.admit(body).ok()?;
+        let index = self.find(partition)?;
+        self.join_at(index, body, timestamp)
+    }
+
+    fn join_at(&mut self, index: usize, body: &RecordBody, timestamp: i64) -> Option<Taken> {
+        let (taken, bytes) = self.partitions[index].join(timestamp, body, &self.config)?;
+        self.buffered_bytes += bytes;
+        if taken.stirs {
+            self.settle(index);
+        }
+        Some(taken)
+    }
+
+    fn admit(&self, body: &RecordBody) -> Result<(), SendRefused> {
+        if let Some(failure) = self.failure.as_ref().or(self.abandoned()) {
+            return Err(SendRefused::Failed(failure.clone()));
+        }
+        if self.closed {
+            return Err(SendRefused::Closed);
+        }
+        let bytes = most_bytes(body);
+        let request_limit = self.config.max_request_bytes.saturating_sub(HEADER_BYTES);
+        let limit = request_limit.min(self.config.buffer_bytes);
+        if bytes > limit {
+            return Err(SendRefused::RecordTooLarge { bytes, limit });
+        }
+        if bytes > self.config.buffer_bytes.saturating_sub(self.buffered_bytes) {
+            return Err(SendRefused::BufferFull);
+        }
+        Ok(())
+    }
+}
