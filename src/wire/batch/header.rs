@@ -2,7 +2,7 @@
 
 use bytes::{Buf, BufMut};
 
-use super::BatchError;
+use super::{BatchError, crc};
 use crate::wire::compression::Compression;
 
 /// Bytes of a batch before its records.
@@ -97,15 +97,12 @@ impl BatchHeader {
         let mut header = [0; HEADER_BYTES];
         let (mut uncovered, covered) = header.split_at_mut(CRC_COVERS_FROM);
         self.write_covered(covered);
-        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-        crc.update(covered);
-        crc.update(records);
+        let crc = crc::of_both(covered, records);
         uncovered.put_i64(self.base_offset);
         uncovered.put_i32(length);
         uncovered.put_i32(self.leader_epoch);
         uncovered.put_i8(MAGIC);
-        // It has 32 bits.
-        uncovered.put_u32(crc.finalize() as u32);
+        uncovered.put_u32(crc);
         Ok(header)
     }
 

@@ -31,6 +31,7 @@
 mod body;
 mod build;
 mod control;
+mod crc;
 mod error;
 mod header;
 mod read;
