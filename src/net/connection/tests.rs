@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use bytes::{BufMut, BytesMut};
 use futures_util::future::join_all;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
-use kafka_protocol::messages::{FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest};
+use kafka_protocol::messages::{
+    ApiVersionsResponse, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest,
+};
+use kafka_protocol::protocol::StrBytes;
 use tokio::io::{DuplexStream, duplex};
 
 use super::task::MAX_UNDER_WAY;
 use super::*;
 use crate::net::testing::{Call, Reply, all_versions, serve};
 use crate::net::throttle::LONGEST as LONGEST_THROTTLE;
+use crate::wire::ErrorCode;
 
 const SECOND: Duration = Duration::from_secs(1);
 
