@@ -10,7 +10,7 @@ use crate::wire::batch::{HEADER_BYTES, RecordBody};
 
 impl ProducerMachine {
     /// Takes a record in for a partition. `timestamp` is in milliseconds since 1970. Its end is
-    /// told by an [`Effect::Done`].
+    /// told by an [`Effect::Done`](super::Effect::Done).
     ///
     /// # Errors
     /// [`SendRefused`] where the record can't be taken, now or ever.
