@@ -3,11 +3,12 @@
 
 mod codecs;
 
+use std::io;
 use std::ops::Range;
 
 use crate::support::cluster::Cluster;
 use crate::support::process::Process;
-use crate::support::records::Record;
+use crate::support::records::{Record, patiently};
 use crate::support::runner::{Test, tests};
 
 use codecs::every_codec_of_every_client_is_read_by_all;
@@ -196,14 +197,20 @@ async fn javas_tools_administer() {
     cluster
         .tool("kafka-configs", &[&entity[..], &add[..]].concat())
         .await;
-    let told = topics(&["--describe"]).await;
-    for fact in [
+    let facts = [
         "PartitionCount: 3",
         "retention.ms=7000000",
         "max.message.bytes=2000",
-    ] {
-        assert!(told.contains(fact), "no {fact}: {told}");
-    }
+    ];
+    // A broker hears of it a moment after the controller.
+    patiently(topic, async || {
+        let told = topics(&["--describe"]).await;
+        match facts.iter().find(|fact| !told.contains(**fact)) {
+            None => Ok(()),
+            Some(fact) => Err(io::Error::other(format!("no {fact}: {told}"))),
+        }
+    })
+    .await;
 
     let records = [Record::new("a"), Record::new("b"), Record::new("c").at(2)];
     cluster.produce(topic, &records).await;
@@ -227,8 +234,14 @@ async fn javas_tools_administer() {
         assert_eq!(lines(&told), expected.collect::<Vec<_>>(), "{time}");
     }
     topics(&["--delete"]).await;
-    let listed = cluster.tool("kafka-topics", &["--list"]).await;
-    assert!(listed.lines().all(|line| line != topic), "{listed}");
+    patiently(topic, async || {
+        let listed = cluster.tool("kafka-topics", &["--list"]).await;
+        match listed.lines().all(|line| line != topic) {
+            true => Ok(()),
+            false => Err(io::Error::other(listed)),
+        }
+    })
+    .await;
 }
 
 fn lines(text: &str) -> Vec<String> {

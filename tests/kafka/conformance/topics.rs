@@ -1,5 +1,7 @@
 //! Topics: made, changed, told of, deleted.
 
+use std::time::Duration;
+
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -19,6 +21,10 @@ use uuid::Uuid;
 use super::{Node, Table, new_topic, text};
 use crate::support::cluster::Cluster;
 use crate::support::connection::topic_name;
+
+/// How often, and how long after the time before, it is looked for what a broker is to learn.
+const BROKERS_LEARN: usize = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 const CREATE_TOPICS: i16 = 5;
 const DELETE_TOPICS: i16 = 4;
@@ -253,14 +259,22 @@ pub(super) async fn settings_are_told() {
         DescribeConfigsRequest::default().with_resources(vec![topic])
     };
     let both = describe(name, &[size, "retention.ms"]);
-    let answer = node.ask(DESCRIBE_CONFIGS, &both).await;
-    let told = answer.results[0].configs.iter();
-    let mut told: Vec<_> = told
-        .map(|it| (it.name.to_string(), it.config_source == 1))
-        .collect();
-    told.sort_unstable();
-    let expected = [(size.to_owned(), true), ("retention.ms".to_owned(), false)];
-    table.case("which are the topic's own", told, expected.to_vec());
+    let expected = vec![(size.to_owned(), true), ("retention.ms".to_owned(), false)];
+    let mut told = Vec::new();
+    // A broker hears of it a moment after the controller.
+    for _ in 0..BROKERS_LEARN {
+        let answer = node.ask(DESCRIBE_CONFIGS, &both).await;
+        let configs = answer.results[0].configs.iter();
+        told = configs
+            .map(|it| (it.name.to_string(), it.config_source == 1))
+            .collect();
+        told.sort_unstable();
+        if told == expected {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    table.case("which are the topic's own", told, expected);
     let of_nothing = node
         .ask(DESCRIBE_CONFIGS, &describe("no-such-topic", &[]))
         .await;
