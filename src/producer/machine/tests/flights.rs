@@ -205,3 +205,15 @@ fn what_overtook_a_batch_in_doubt_is_stored_and_the_numbers_hold() {
     assert_eq!(offsets(&mut bench), [(3, 2), (4, 3)]);
     assert_eq!(bench.launch(0, [9]).stamp(), (9, 0, 8));
 }
+
+/// Taken over, they would be those of batches in the log, and what bears them a duplicate.
+#[test]
+fn numbers_of_a_batch_that_was_overtaken_are_not_taken_over() {
+    let (mut bench, [first, second, third]) = three_in_flight();
+    bench.answer(&second, vec![stored(0, 4)]);
+    bench.answer(&third, vec![stored(0, 6)]);
+    assert_eq!(offsets(&mut bench), [(5, 4), (6, 5), (7, 6), (8, 7)]);
+    bench.answer_code(&first, ErrorCode::INVALID_RECORD);
+    assert_eq!(bench.failed(), [(3, false), (4, false)]);
+    assert_eq!(bench.launch(0, [9]).stamp(), (9, 1, 0));
+}
