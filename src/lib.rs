@@ -24,10 +24,10 @@
 //! | [`wire`] | P | frames, record batches, compression, the error table, API versions |
 //!
 //! [`broker`] is the other side of the protocol and shares little with the client, which it is
-//! there to try: of this crate it uses [`wire`], the streams of [`net`], the settings of
-//! [`cluster`] (to tell a client how to connect), and of [`group`] only the pure
-//! [`subscription`](group::subscription), which reads what members write for one another. It is
-//! used by [`app`] and by tests.
+//! there to try: of this crate it uses [`wire`], the streams and logins of [`net`], [`tls`],
+//! [`secret`], the settings of [`cluster`] (to tell a client how to connect), and of [`group`] only
+//! the pure [`subscription`](group::subscription), which reads what members write for one another.
+//! It is used by [`app`] and by tests.
 //!
 //! # How a record flows
 //!
