@@ -51,18 +51,18 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Begins with a record, which may be of any size; `room` bytes are likely to come.
+    /// Begins with a record, which may be of any size, in an empty buffer.
     pub(super) fn new(
         id: BatchId,
         timestamp: i64,
         body: &RecordBody,
-        room: usize,
+        buffer: Vec<u8>,
         config: &ProducerConfig,
         now: Instant,
     ) -> Self {
         let mut builder = BatchBuilder::new(config.compression)
             .with_gzip_level(config.gzip_level)
-            .with_room(room);
+            .with_buffer(buffer);
         builder.push(timestamp, body);
         Self::of(id, Content::Open(builder), None, now)
     }
@@ -110,6 +110,13 @@ impl Batch {
                 self.content = Content::Closed(records.clone());
                 records
             }
+        }
+    }
+
+    pub(super) fn into_records(self) -> Unstamped {
+        match self.content {
+            Content::Closed(records) => records,
+            Content::Open(mut builder) => builder.take(),
         }
     }
 

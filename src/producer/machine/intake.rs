@@ -30,8 +30,8 @@ impl ProducerMachine {
         self.last_batch += 1;
         let id = BatchId(self.last_batch);
         let partition = &mut self.partitions[index];
-        let room = partition.room();
-        let batch = Batch::new(id, timestamp, body, room, &self.config, self.now);
+        let buffer = self.spares.take(partition.room());
+        let batch = Batch::new(id, timestamp, body, buffer, &self.config, self.now);
         self.buffered_bytes += batch.record_bytes();
         partition.open(batch);
         self.settle(index);

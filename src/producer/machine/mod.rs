@@ -69,6 +69,7 @@ mod outcome;
 mod partition;
 mod ruling;
 mod sending;
+mod spares;
 #[cfg(test)]
 mod tests;
 mod transactional;
@@ -81,6 +82,7 @@ use agenda::{Agenda, Place};
 use identity::Identity;
 use partition::Partition;
 use sending::Sent;
+use spares::Spares;
 use transactional::Transaction;
 pub use vocabulary::{
     Acked, BatchId, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig,
@@ -111,6 +113,7 @@ pub struct ProducerMachine {
     last_batch: u64,
     effects: VecDeque<Effect>,
     buffered_bytes: usize,
+    spares: Spares,
     closed: bool,
     failure: Option<ProduceFailure>,
     /// There where records are sent in transactions only.
@@ -138,6 +141,7 @@ impl ProducerMachine {
             last_batch: 0,
             effects: VecDeque::new(),
             buffered_bytes: 0,
+            spares: Spares::default(),
             closed: false,
             failure: None,
             transaction: None,

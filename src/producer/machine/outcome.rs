@@ -33,6 +33,7 @@ impl ProducerMachine {
                 log_append_time: answer.log_append_time,
             })
         });
+        self.spares.keep(batch.into_records());
     }
 
     /// The batch is sent again after a while.
@@ -196,6 +197,9 @@ impl ProducerMachine {
     /// The batch has ended; of each run of its records the result is told by where it begins.
     fn done(&mut self, batch: &Batch, result: impl Fn(u32) -> Result<Stored, ProduceFailure>) {
         self.buffered_bytes -= batch.record_bytes();
+        if self.buffered_bytes == 0 {
+            self.spares.clear();
+        }
         for (begin, places) in batch.runs() {
             self.effects.push_back(Effect::Done {
                 batch: batch.id,

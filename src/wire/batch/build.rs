@@ -44,11 +44,14 @@ impl BatchBuilder {
         Self { gzip_level, ..self }
     }
 
-    /// Takes room for so many bytes of records at once.
+    /// Writes the records into this buffer, which is emptied.
     #[must_use]
-    pub fn with_room(mut self, bytes: usize) -> Self {
-        self.records.reserve(bytes);
-        self
+    pub fn with_buffer(self, mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self {
+            records: buffer,
+            ..self
+        }
     }
 
     /// True where the batch with this record too would take at most `max_bytes` uncompressed.

@@ -85,6 +85,13 @@ impl Unstamped {
         parts.map(|mut part| part.take())
     }
 
+    /// The buffer that the records are in, emptied; `None` where somebody else has them too.
+    pub fn into_buffer(self) -> Option<Vec<u8>> {
+        let mut records = self.records.try_into_mut().ok()?;
+        records.clear();
+        Some(records.into())
+    }
+
     fn header(&self, attributes: Attributes, producer: ProducerStamp) -> BatchHeader {
         // A record takes seven bytes at least: the count is far below 2^31.
         let record_count = self.count as i32;
