@@ -187,7 +187,7 @@ async fn publish(
             let key = published.to_be_bytes();
             let value = now_ms().to_be_bytes();
             let record = ProducerRecord::new(topic.as_str(), Some(&key), Some(&value));
-            let _delivery = producer.send(record).await?;
+            let _delivery = producer.send(&record).await?;
             published += 1;
         }
     }

@@ -128,7 +128,7 @@ async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Fai
             oldest.await?;
             first.get_or_insert_with(Instant::now);
         }
-        under_way.push_back(producer.send(record.clone()).await?);
+        under_way.push_back(producer.send(&record).await?);
     }
     for delivery in under_way {
         delivery.await?;

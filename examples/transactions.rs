@@ -123,7 +123,7 @@ async fn commit(
 ) -> Result<(), Error> {
     let transaction = producer.begin().await?;
     for record in records {
-        transaction.send(record).await?;
+        transaction.send(&record).await?;
     }
     let offsets = consumer.stamped(vec![done]).await?;
     transaction.commit_offsets(offsets).await?;

@@ -179,7 +179,7 @@ impl Run {
                 Some(value.as_bytes()),
             )
         };
-        let delivery = self.producer.send(record).await;
+        let delivery = self.producer.send(&record).await;
         self.sent += 1;
         self.under_way.push_back(Box::pin(async move {
             let result = match delivery {

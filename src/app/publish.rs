@@ -97,7 +97,7 @@ async fn publish(
         let record = ProducerRecord::new(topic.clone(), key, Some(&payment.value));
         under_way.push_back(
             producer
-                .send(record)
+                .send(&record)
                 .await
                 .map_err(|error| failed(error, acked))?,
         );

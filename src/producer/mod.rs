@@ -77,7 +77,7 @@ impl ProducerRecord {
 ///
 /// let producer = Producer::new(&client, ProducerConfig::default());
 /// let record = ProducerRecord::new("payment-notification", Some(b"k1"), Some(b"{}"));
-/// let delivery = producer.send(record).await?; // it is on its way
+/// let delivery = producer.send(&record).await?; // it is on its way
 /// let acked = delivery.await?; // all in-sync replicas have it
 /// println!("at offset {}", acked.offset);
 /// # Ok(())
@@ -112,8 +112,8 @@ impl Producer {
         Self(Arc::new(Handle(desk)))
     }
 
-    /// Gives a record to the producer; waits for the topic's metadata, and for room in the buffer:
-    /// there is some once a record before it has ended, no later than `delivery.timeout.ms` after
+    /// Copies a record into a batch; waits for the topic's metadata, and for room in the buffer: there
+    /// is some once a record before it has ended, no later than `delivery.timeout.ms` after
     /// it was sent.
     ///
     /// # Errors
@@ -124,8 +124,8 @@ impl Producer {
     /// # Cancel safety
     ///
     /// When dropped, the record was not sent.
-    pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, Error> {
-        self.0.0.send(&mut record).await
+    pub async fn send(&self, record: &ProducerRecord) -> Result<Delivery, Error> {
+        self.0.0.send(record).await
     }
 
     /// Waits until everything that was sent before has ended.
@@ -142,10 +142,10 @@ impl Producer {
     }
 }
 
-/// How many partitions the record's topic has; one more look where it asks for a later one.
-async fn partitions(client: &Client, record: &ProducerRecord) -> Result<i32, Error> {
-    let wanted = record.partition.unwrap_or(0);
-    let known = client.partition_count(&record.topic);
+/// How many partitions a topic has; one more look where a later one is asked for.
+async fn partitions(client: &Client, topic: &str, partition: Option<i32>) -> Result<i32, Error> {
+    let wanted = partition.unwrap_or(0);
+    let known = client.partition_count(topic);
     if let Some(count) = known.filter(|count| (0..*count).contains(&wanted)) {
         return Ok(count);
     }
@@ -153,12 +153,11 @@ async fn partitions(client: &Client, record: &ProducerRecord) -> Result<i32, Err
     if known.is_some() {
         client.refresh(deadline).await?;
     }
-    let metadata = client.topics(&[&*record.topic], deadline).await?;
-    let count = metadata.partition_count(&record.topic).unwrap_or(0);
+    let metadata = client.topics(&[topic], deadline).await?;
+    let count = metadata.partition_count(topic).unwrap_or(0);
     if (0..count).contains(&wanted) {
         return Ok(count);
     }
-    let topic = &record.topic;
     let text = format!("topic {topic} has {count} partitions and none {wanted}");
     Err(Error::new(ErrorKind::Usage, text))
 }

@@ -160,7 +160,7 @@ async fn write(
     let mut deliveries = Vec::new();
     for line in lines {
         let record = ProducerRecord::new(topic, None, Some(line.as_bytes()));
-        deliveries.push(producer.send(record).await.expect("a topic in order"));
+        deliveries.push(producer.send(&record).await.expect("a topic in order"));
     }
     for delivery in deliveries {
         delivery.await.expect("the broker takes it");

@@ -250,7 +250,7 @@ impl<'a> Play<'a> {
                 timestamp_ms: None,
                 body: RecordBody::new(key.as_deref(), value.as_deref(), &headers),
             };
-            let sent = self.producer.send(record).await;
+            let sent = self.producer.send(&record).await;
             let _delivery = sent.expect("the topic is there");
         }
         self.producer.flush().await.expect("the cluster takes them");

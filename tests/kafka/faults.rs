@@ -231,7 +231,7 @@ impl Stage {
             );
             deliveries.push(
                 producer
-                    .send(record)
+                    .send(&record)
                     .await
                     .expect("it has a place in the buffer"),
             );

@@ -124,7 +124,7 @@ impl Stage {
                 partition: Some(partition as i32),
                 ..ProducerRecord::new(&*self.topic, None, Some(number.to_string().as_bytes()))
             };
-            let delivery = producer.send(record).await;
+            let delivery = producer.send(&record).await;
             under_way.push_back(delivery.expect("it has a place in the buffer"));
             sent += 1;
             if under_way.len() > UNDER_WAY {

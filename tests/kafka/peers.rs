@@ -69,7 +69,7 @@ async fn rskafka_reads_what_our_producer_wrote() {
             timestamp_ms: Some(timestamp),
             body: RecordBody::new(key.as_deref(), value.as_deref(), &headers),
         };
-        deliveries.push(producer.send(record).await.expect("it has a place"));
+        deliveries.push(producer.send(&record).await.expect("it has a place"));
     }
     for (offset, delivery) in (0..).zip(deliveries) {
         assert_eq!(delivery.await.expect("it is acknowledged").offset, offset);
@@ -99,7 +99,7 @@ async fn keys_go_where_java_sends_them() {
     let producer = Producer::new(&connect(cluster).await, ProducerConfig::default());
     for key in &keys {
         let record = ProducerRecord::new(by_us.as_str(), Some(key.as_bytes()), Some(b"value"));
-        let delivery = producer.send(record).await.expect("it has a place");
+        let delivery = producer.send(&record).await.expect("it has a place");
         delivery.await.expect("it is acknowledged");
     }
     let java = partitions(&cluster.wait_for_records(&by_java, keys.len()).await);

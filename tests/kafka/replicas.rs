@@ -55,7 +55,7 @@ async fn produce(client: &Client, texts: impl IntoIterator<Item = String>) {
     let mut deliveries = Vec::new();
     for text in texts {
         let record = ProducerRecord::new(TOPIC, None, Some(text.as_bytes()));
-        deliveries.push(producer.send(record).await.expect("a topic in order"));
+        deliveries.push(producer.send(&record).await.expect("a topic in order"));
     }
     for delivery in deliveries {
         delivery.await.expect("it is acknowledged");

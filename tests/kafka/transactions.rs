@@ -62,7 +62,7 @@ impl Stage {
                 partition: Some(number % partitions),
                 ..ProducerRecord::new(&*self.topic, None, Some(text.as_bytes()))
             };
-            let sent = transaction.send(record).await;
+            let sent = transaction.send(&record).await;
             drop(sent.expect("it has a place in the buffer"));
         }
     }
@@ -172,7 +172,7 @@ async fn the_newest_producer_of_a_name_fences_those_before_it() {
     let fenced = first.begin().await.expect("a transaction");
     // A write that is still to come could be refused first, and says less.
     let never = ProducerRecord::new(&*stage.topic, None, Some(b"never"));
-    let never = fenced.send(never).await.expect("it has a place");
+    let never = fenced.send(&never).await.expect("it has a place");
     never.await.expect("it is written");
 
     let newer = second.begin().await.expect("a transaction");

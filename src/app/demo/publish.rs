@@ -48,7 +48,7 @@ async fn send<'a>(
         due += apart;
         let key = Some(payment.key.as_bytes());
         let record = ProducerRecord::new(topic.clone(), key, Some(&payment.value));
-        let delivery = producer.send(record).await?;
+        let delivery = producer.send(&record).await?;
         if sent.send((payment, delivery)).await.is_err() {
             // An acknowledgement has failed, and is told.
             break;

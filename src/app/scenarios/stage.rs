@@ -320,7 +320,7 @@ impl Stage {
                 partition: Some(*partition),
                 ..ProducerRecord::new(topic, None, Some(payment(*number).as_bytes()))
             };
-            producer.send(record).await.unwrap().await.unwrap();
+            producer.send(&record).await.unwrap().await.unwrap();
         }
     }
 }

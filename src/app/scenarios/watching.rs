@@ -332,7 +332,7 @@ async fn dead_letters_that_wait_are_counted_and_the_oldest_has_its_age() {
         ..ProducerRecord::new(DEAD_LETTER, None, Some(b"{}"))
     };
     for (partition, seconds) in [(2, 1800), (2, 3600), (1, 5400)] {
-        let sent = producer.send(aged(partition, seconds)).await.unwrap();
+        let sent = producer.send(&aged(partition, seconds)).await.unwrap();
         sent.await.unwrap();
     }
     let running = ready(&stage).await;

@@ -120,7 +120,7 @@ impl<H: Handler> Work<H> {
         self.begin(async move {
             let written = async {
                 let mut offsets = Vec::new();
-                for record in records {
+                for record in &records {
                     offsets.push(producer.send(record).await?.await?.offset);
                 }
                 Ok(offsets)

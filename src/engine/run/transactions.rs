@@ -213,7 +213,7 @@ async fn transact(
 ) -> Result<Vec<i64>, Failed> {
     let transaction = producer.begin().await?;
     let mut deliveries = Vec::with_capacity(records.len());
-    for record in records {
+    for record in &records {
         deliveries.push(transaction.send(record).await?);
     }
     transaction.flush().await?;

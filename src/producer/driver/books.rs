@@ -54,24 +54,25 @@ impl<M: Records> Books<M> {
         }
     }
 
-    /// Settles where the record goes and when it was sent; `None` where its topic, or this
-    /// partition of it, is not known. A second look finds what was settled.
+    /// Settles where the record goes, where that isn't settled yet; false where its topic, or this
+    /// partition of it, is not known.
     pub(super) fn address(
         &mut self,
-        record: &mut ProducerRecord,
+        record: &ProducerRecord,
+        partition: &mut Option<i32>,
         count: Option<i32>,
-    ) -> Option<i64> {
+    ) -> bool {
         let last = self.last.as_ref();
         let known = last.filter(|(tp, _)| same_name(&tp.topic, &record.topic));
         let known = known.map(|(_, count)| *count);
         let look_up = || self.metadata.borrow().partition_count(&record.topic);
-        let count = count.or(known).or_else(look_up)?;
-        let partition = match record.partition {
-            Some(partition) if !(0..count).contains(&partition) => return None,
-            Some(partition) => partition,
-            None => self.choose(record, count),
+        let Some(count) = count.or(known).or_else(look_up) else {
+            return false;
         };
-        record.partition = Some(partition);
+        let partition = *partition.get_or_insert_with(|| self.choose(record, count));
+        if !(0..count).contains(&partition) {
+            return false;
+        }
         match &mut self.last {
             Some((tp, of)) if known.is_some() => (tp.partition, *of) = (partition, count),
             last => {
@@ -79,7 +80,7 @@ impl<M: Records> Books<M> {
                 *last = Some((tp, count));
             }
         }
-        Some(*record.timestamp_ms.get_or_insert_with(wall_clock_ms))
+        true
     }
 
     fn choose(&mut self, record: &ProducerRecord, count: i32) -> i32 {
@@ -92,24 +93,23 @@ impl<M: Records> Books<M> {
         }
     }
 
-    pub(super) fn take(
-        &mut self,
-        record: &ProducerRecord,
-        timestamp_ms: i64,
-    ) -> Result<Taken, SendRefused> {
+    /// Takes the record in where it was addressed to, and tells the time that it bears.
+    pub(super) fn take(&mut self, record: &ProducerRecord) -> Result<(Taken, i64), SendRefused> {
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(wall_clock_ms);
         let Some((tp, _)) = &self.last else {
             return Err(SendRefused::Closed);
         };
         let machine = self.machine.records();
         if let Some(taken) = machine.join(tp, &record.body, timestamp_ms) {
-            return Ok(taken);
+            return Ok((taken, timestamp_ms));
         }
         let now = now();
         if !machine.knows(tp) {
             let leader = self.metadata.borrow().leader(tp);
             machine.handle_leader(tp, leader, now);
         }
-        machine.handle_send(tp, &record.body, timestamp_ms, now)
+        let taken = machine.handle_send(tp, &record.body, timestamp_ms, now)?;
+        Ok((taken, timestamp_ms))
     }
 
     pub(super) fn outcome(&mut self, batch: BatchId) -> Arc<Outcome> {

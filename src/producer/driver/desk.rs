@@ -49,27 +49,31 @@ impl<M: Records> Desk<M> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands in a record, as [`Producer::send`](crate::producer::Producer::send) has it; borrowed,
-    /// as it is larger than its way here is long.
+    /// Hands in a record, as [`Producer::send`](crate::producer::Producer::send) has it.
     pub(in crate::producer) async fn send(
         &self,
-        record: &mut ProducerRecord,
+        record: &ProducerRecord,
     ) -> Result<Delivery, Error> {
         // Nothing else here lets the producer's task run in between.
         tokio::task::coop::consume_budget().await;
-        match self.offer(record, None)? {
+        let mut partition = record.partition;
+        match self.offer(record, &mut partition, None)? {
             Some(delivery) => Ok(delivery),
-            None => self.send_in_line(record).await,
+            None => self.send_in_line(record, partition).await,
         }
     }
 
     /// The long way: asks for the topic, and waits for room.
-    async fn send_in_line(&self, record: &mut ProducerRecord) -> Result<Delivery, Error> {
-        let count = partitions(&self.client, record).await?;
+    async fn send_in_line(
+        &self,
+        record: &ProducerRecord,
+        mut partition: Option<i32>,
+    ) -> Result<Delivery, Error> {
+        let count = partitions(&self.client, &record.topic, partition).await?;
         let _in_line = InLine::enter(self);
         let _turn = self.line.lock().await;
         loop {
-            if let Some(delivery) = self.offer(record, Some(count))? {
+            if let Some(delivery) = self.offer(record, &mut partition, Some(count))? {
                 return Ok(delivery);
             }
             self.room.notified().await;
@@ -77,10 +81,12 @@ impl<M: Records> Desk<M> {
     }
 
     /// Gives the machine a record, where it is its turn and the topic has `count` partitions.
-    /// Without a count the topic's is looked up, and those in line go first.
+    /// Without a count the topic's is looked up, and those in line go first. Which partition it is
+    /// for is settled once, whether it is taken or not.
     fn offer(
         &self,
-        record: &mut ProducerRecord,
+        record: &ProducerRecord,
+        partition: &mut Option<i32>,
         count: Option<i32>,
     ) -> Result<Option<Delivery>, Error> {
         let mut books = self.books();
@@ -90,11 +96,11 @@ impl<M: Records> Desk<M> {
         if count.is_none() && books.in_line > 0 {
             return Ok(None);
         }
-        let Some(timestamp_ms) = books.address(record, count) else {
+        if !books.address(record, partition, count) {
             return Ok(None);
-        };
-        let delivery = match books.take(record, timestamp_ms) {
-            Ok(taken) => {
+        }
+        let delivery = match books.take(record) {
+            Ok((taken, timestamp_ms)) => {
                 let delivery =
                     Delivery::taken(books.outcome(taken.batch), taken.place, timestamp_ms);
                 drop(books);
@@ -105,7 +111,7 @@ impl<M: Records> Desk<M> {
             }
             Err(SendRefused::BufferFull) => return Ok(None),
             Err(refused) => {
-                let tp = TopicPartition::new(record.topic.clone(), record.partition.unwrap_or(-1));
+                let tp = TopicPartition::new(record.topic.clone(), partition.unwrap_or(-1));
                 Delivery::refused(refusal(&refused, &tp))
             }
         };

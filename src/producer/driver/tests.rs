@@ -108,7 +108,7 @@ async fn a_broken_connection_to_an_unchanged_leader_is_got_over() {
     })
     .await;
     let producer = producer(&peer, config()).await;
-    let delivery = producer.send(record(0)).await.unwrap();
+    let delivery = producer.send(&record(0)).await.unwrap();
     assert_eq!(ended(delivery).await.unwrap().offset, 0);
 }
 
@@ -126,7 +126,7 @@ async fn a_leader_that_says_it_is_none_is_asked_again() {
     })
     .await;
     let producer = producer(&peer, config()).await;
-    let delivery = producer.send(record(1)).await.unwrap();
+    let delivery = producer.send(&record(1)).await.unwrap();
     assert_eq!(ended(delivery).await.unwrap().offset, 0);
 }
 
@@ -142,7 +142,7 @@ async fn a_full_buffer_holds_records_up_and_loses_none() {
     let producer = producer(&peer, small).await;
     let mut deliveries = Vec::new();
     for _ in 0..20 {
-        deliveries.push(producer.send(record(0)).await.unwrap());
+        deliveries.push(producer.send(&record(0)).await.unwrap());
     }
     producer.flush().await.unwrap();
     for (delivery, offset) in deliveries.into_iter().zip(0..) {
@@ -173,11 +173,12 @@ async fn who_finds_no_room_waits_in_line_and_is_not_overtaken() {
         partition: Some(0),
         ..ProducerRecord::new("t", None, Some(&[0; 150]))
     };
-    let first = producer.send(large()).await.unwrap();
+    let first = producer.send(&large()).await.unwrap();
     go.notified().await;
-    let mut second = std::pin::pin!(producer.send(large()));
+    let (large, small) = (large(), record(0));
+    let mut second = std::pin::pin!(producer.send(&large));
     assert!(futures_util::poll!(&mut second).is_pending(), "no room");
-    let mut third = std::pin::pin!(producer.send(record(0)));
+    let mut third = std::pin::pin!(producer.send(&small));
     assert!(futures_util::poll!(&mut third).is_pending(), "it would fit");
     let (third, second) = tokio::time::timeout(LIMIT, async { tokio::join!(third, second) })
         .await
@@ -198,7 +199,7 @@ fn what_is_on_its_way_when_the_task_ends_is_told_so() {
     let (producer, delivery) = theirs.block_on(async {
         let peer = broker(|_| Reply::Nothing).await;
         let producer = producer(&peer, config()).await;
-        let delivery = producer.send(record(0)).await.unwrap();
+        let delivery = producer.send(&record(0)).await.unwrap();
         (producer, delivery)
     });
     drop(theirs);
@@ -209,7 +210,7 @@ fn what_is_on_its_way_when_the_task_ends_is_told_so() {
             producer.flush().await.unwrap_err().kind(),
             ErrorKind::Closed
         );
-        let refused = producer.send(record(0)).await.unwrap_err();
+        let refused = producer.send(&record(0)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Closed);
     });
 }
@@ -227,11 +228,11 @@ async fn a_flush_waits_for_what_was_sent_before_it_alone() {
     })
     .await;
     let producer = producer(&peer, config()).await;
-    let mut first = producer.send(record(0)).await.unwrap();
+    let mut first = producer.send(&record(0)).await.unwrap();
     let flush = producer.flush();
     let mut flush = std::pin::pin!(flush);
     assert!(futures_util::poll!(&mut flush).is_pending());
-    let _never = producer.send(record(1)).await.unwrap();
+    let _never = producer.send(&record(1)).await.unwrap();
     tokio::time::timeout(LIMIT, flush).await.unwrap().unwrap();
     let first = std::pin::Pin::new(&mut first);
     assert!(
@@ -249,7 +250,7 @@ async fn what_was_sent_is_sent_after_the_last_handle_is_gone() {
         ..config()
     };
     let producer = producer(&peer, lingering).await;
-    let delivery = producer.send(record(0)).await.unwrap();
+    let delivery = producer.send(&record(0)).await.unwrap();
     drop(producer);
     assert_eq!(ended(delivery).await.unwrap().offset, 0);
 }
@@ -276,7 +277,7 @@ async fn batches_are_compressed_as_configured() {
             let producer = producer(&peer, compressing).await;
             let value = vec![b'v'; bytes];
             let record = ProducerRecord::new("t", None, Some(&value));
-            ended(producer.send(record).await.unwrap()).await.unwrap();
+            ended(producer.send(&record).await.unwrap()).await.unwrap();
             let batch = written.recv().await.unwrap();
             assert!(codec == Compression::None || batch.len() < bytes, "{codec}");
             let batch = Batches::new(batch).next().unwrap().unwrap();
@@ -293,15 +294,17 @@ async fn what_can_not_be_is_refused_at_once() {
     let peer = broker(|_| Reply::Close).await;
     let producer = producer(&peer, config()).await;
     let missing = producer
-        .send(ProducerRecord::new("u", None, None))
+        .send(&ProducerRecord::new("u", None, None))
         .await
         .unwrap_err();
     assert_eq!(missing.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
-    let beyond = producer.send(record(2)).await.unwrap_err();
+    let beyond = producer.send(&record(2)).await.unwrap_err();
     assert_eq!(beyond.kind(), ErrorKind::Usage);
     assert!(beyond.to_string().contains("2 partitions"), "{beyond}");
     let huge = ProducerRecord::new("t", None, Some(&vec![0; 2 << 20]));
-    let huge = ended(producer.send(huge).await.unwrap()).await.unwrap_err();
+    let huge = ended(producer.send(&huge).await.unwrap())
+        .await
+        .unwrap_err();
     assert_eq!(huge.code(), Some(ErrorCode::MESSAGE_TOO_LARGE));
     assert!(!huge.is_in_doubt());
 }
@@ -314,7 +317,7 @@ async fn failure(produce: impl FnMut(&Call) -> Reply + std::marker::Send + 'stat
         ..config()
     };
     let producer = producer(&peer, short).await;
-    ended(producer.send(record(0)).await.unwrap())
+    ended(producer.send(&record(0)).await.unwrap())
         .await
         .unwrap_err()
 }

@@ -133,8 +133,8 @@ impl Transaction {
     /// # Cancel safety
     ///
     /// When dropped, the record was not sent.
-    pub async fn send(&self, mut record: ProducerRecord) -> Result<Delivery, Error> {
-        self.desk.send(&mut record).await
+    pub async fn send(&self, record: &ProducerRecord) -> Result<Delivery, Error> {
+        self.desk.send(record).await
     }
 
     /// Has all records go out that were sent, without lingering: together, where nothing of them

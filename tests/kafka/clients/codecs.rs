@@ -106,7 +106,7 @@ async fn write_by_all(cluster: &Cluster, topic: &str, codec: &str) -> Vec<String
         let producer = Producer::new(&connect(cluster).await, ProducerConfig::default());
         for text in &texts {
             let record = ProducerRecord::new(topic, None, Some(text.as_bytes()));
-            let delivery = producer.send(record).await.expect("it has a place");
+            let delivery = producer.send(&record).await.expect("it has a place");
             delivery.await.expect("it is acknowledged");
         }
         written.extend(texts);

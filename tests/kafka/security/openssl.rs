@@ -58,7 +58,7 @@ async fn all_of_it_works(cluster: &Cluster, client: &Client) {
     let texts: Vec<_> = (0..3).map(|n| format!("{n} ").repeat(50_000)).collect();
     for text in &texts {
         let record = ProducerRecord::new(topic.as_str(), None, Some(text.as_bytes()));
-        let delivery = producer.send(record).await.expect("a topic in order");
+        let delivery = producer.send(&record).await.expect("a topic in order");
         delivery.await.expect("the broker takes it");
     }
     let config = ConsumerConfig {

@@ -145,7 +145,7 @@ async fn pass_some_on(
             partition: Some(number % PARTITIONS),
             ..ProducerRecord::new(&*stage.topic, None, Some(text.as_bytes()))
         };
-        drop(transaction.send(record).await?);
+        drop(transaction.send(&record).await?);
     }
     let mut offsets = BTreeMap::new();
     for records in batches {
@@ -259,7 +259,7 @@ async fn a_transaction_that_is_open_for_too_long_is_aborted_by_its_coordinator()
     // In the log before what is committed: that is not seen until this has ended.
     let record = ProducerRecord::new(&*stage.topic, None, Some(b"never"));
     let written = open
-        .send(record)
+        .send(&record)
         .await
         .expect("it has a place in the buffer");
     written.await.expect("written");

@@ -36,7 +36,7 @@ async fn publish(broker: &Broker, count: usize) {
     for number in 0..count {
         let value = number.to_string();
         let record = ProducerRecord::new(TOPIC, None, Some(value.as_bytes()));
-        producer.send(record).await.unwrap();
+        producer.send(&record).await.unwrap();
     }
 }
 

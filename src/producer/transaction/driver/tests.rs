@@ -133,7 +133,7 @@ async fn in_time<T>(what: impl Future<Output = T>) -> T {
 
 async fn send(transaction: &Transaction) {
     let record = ProducerRecord::new("t", None, Some(b"v"));
-    drop(in_time(transaction.send(record)).await.unwrap());
+    drop(in_time(transaction.send(&record)).await.unwrap());
 }
 
 fn asked(asked: &Asked) -> Vec<String> {
@@ -195,7 +195,7 @@ async fn what_is_sent_in_a_transaction_that_is_aborted_fails_with_it() {
     let producer = producer(&peer).await;
     let transaction = in_time(producer.begin()).await.unwrap();
     let lingering = ProducerRecord::new("t", None, Some(b"v"));
-    let delivery = in_time(transaction.send(lingering)).await.unwrap();
+    let delivery = in_time(transaction.send(&lingering)).await.unwrap();
     in_time(transaction.abort()).await.unwrap();
     if let Err(error) = in_time(delivery).await {
         assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
