@@ -60,8 +60,8 @@ pub struct ConsumerConfig {
     pub fetch_min_bytes: i32,
     /// `fetch.max.wait.ms`: how long a broker may wait for `fetch.min.bytes`.
     pub fetch_max_wait: Duration,
-    /// `fetch.max.bytes`: the most that one answer brings, and the budget for all that was fetched
-    /// and is not done with, waiting or in the application's hands. Beyond it a partition of which
+    /// `fetch.max.bytes`: the budget for all that was fetched and is not done with, waiting or in
+    /// the application's hands. One answer brings half of it at most. Beyond it a partition of which
     /// nothing is held is still fetched, so that there may be one share a partition more.
     /// Default here: 8 MiB.
     pub fetch_max_bytes: i32,

@@ -108,13 +108,18 @@ fn highest_version(wanted: &Wanted) -> i16 {
     }
 }
 
+/// Half of the budget: while its records are taken out, an answer is in memory twice.
+fn most_bytes(config: &ConsumerConfig) -> i32 {
+    (config.fetch_max_bytes / 2).max(1)
+}
+
 /// Names topics both ways: each version encodes its own.
 fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> FetchRequest {
     let last_epoch = |position: &FetchPosition| match version {
         FIRST_TO_TELL_DIVERGENCE.. => position.last_epoch,
         _ => -1,
     };
-    let mut topics: BTreeMap<_, Vec<FetchPartition>> = BTreeMap::new();
+    let mut topics: Vec<FetchTopic> = Vec::new();
     for (tp, position) in session.fetch {
         let partition = FetchPartition::default()
             .with_partition(tp.partition)
@@ -122,20 +127,26 @@ fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> Fe
             .with_fetch_offset(position.offset)
             .with_last_fetched_epoch(last_epoch(&position))
             .with_partition_max_bytes(position.max_bytes);
-        let topic = (tp.topic, position.topic_id);
-        topics.entry(topic).or_default().push(partition);
+        let id = Uuid::from_bytes(position.topic_id);
+        // In the session's order, where a topic's partitions follow one another; only those of the
+        // first may come last once more.
+        let is_same = |of: &FetchTopic| of.topic.as_str() == &*tp.topic && of.topic_id == id;
+        let at = match (topics.last().is_some_and(is_same), topics.first()) {
+            (true, _) => topics.len() - 1,
+            (false, Some(first)) if is_same(first) => 0,
+            (false, _) => {
+                let topic = FetchTopic::default().with_topic(topic_name(&tp.topic));
+                topics.push(topic.with_topic_id(id));
+                topics.len() - 1
+            }
+        };
+        topics[at].partitions.push(partition);
     }
     let mut forgotten: BTreeMap<_, Vec<i32>> = BTreeMap::new();
     for (tp, position) in session.forget {
         let topic = (tp.topic, position.topic_id);
         forgotten.entry(topic).or_default().push(tp.partition);
     }
-    let topics = topics.into_iter().map(|((topic, id), partitions)| {
-        FetchTopic::default()
-            .with_topic(topic_name(&topic))
-            .with_topic_id(Uuid::from_bytes(id))
-            .with_partitions(partitions)
-    });
     let forgotten = forgotten.into_iter().map(|((topic, id), partitions)| {
         ForgottenTopic::default()
             .with_topic(topic_name(&topic))
@@ -146,11 +157,11 @@ fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> Fe
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(config.fetch_min_bytes)
-        .with_max_bytes(config.fetch_max_bytes)
+        .with_max_bytes(most_bytes(config))
         .with_isolation_level(config.isolation_level.on_the_wire())
         .with_session_id(session.session_id)
         .with_session_epoch(session.session_epoch)
-        .with_topics(topics.collect())
+        .with_topics(topics)
         .with_forgotten_topics_data(forgotten.collect())
         .with_rack_id(text(&config.client_rack))
 }

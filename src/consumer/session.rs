@@ -5,6 +5,8 @@
 //!
 //! - What the broker remembers is what [`FetchSession`] thinks it does; whenever that is in doubt
 //!   (an error, a lost connection) the next request is a full one that begins a new session.
+//! - A broker fills its answer in the order of the partitions. With a session it lets those that
+//!   had records go behind the others; full requests begin with another one each time.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +33,8 @@ pub struct FetchSession {
     id: i32,
     epoch: i32,
     known: BTreeMap<TopicPartition, FetchPosition>,
+    /// How many full requests there were.
+    full_requests: usize,
 }
 
 /// What of a fetch request depends on the session.
@@ -66,9 +70,14 @@ impl FetchSession {
         let fetch = wanted
             .iter()
             .filter(|(tp, position)| self.known.get(tp) != Some(position));
-        let fetch = fetch
+        let mut fetch: Vec<_> = fetch
             .map(|(tp, position)| (tp.clone(), *position))
             .collect();
+        if self.epoch == 0 {
+            let first = self.full_requests % fetch.len().max(1);
+            fetch.rotate_left(first);
+            self.full_requests = self.full_requests.wrapping_add(1);
+        }
         let forget = self
             .known
             .iter()
@@ -101,7 +110,10 @@ impl FetchSession {
 
     /// Forgets the session: the request failed, or the connection was lost.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            full_requests: self.full_requests,
+            ..Self::default()
+        };
     }
 }
 
@@ -175,16 +187,22 @@ mod tests {
         }
         let full = session.next_request(&again);
         assert_eq!((full.session_id, full.session_epoch), (0, 0));
-        assert_eq!(partitions(&full), [0, 1]);
+        assert_eq!(partitions(&full), [1, 0]);
         assert_eq!(full.forget, []);
     }
 
     #[test]
-    fn a_broker_without_room_for_sessions_gets_full_requests() {
+    fn a_broker_without_room_for_sessions_gets_full_requests_where_each_is_first_once() {
         let mut session = FetchSession::default();
-        session.next_request(&wanted(&[(0, 5)]));
-        session.handle_response(0, ErrorCode::NONE);
-        assert_eq!(session.next_request(&wanted(&[(0, 5)])).session_epoch, 0);
+        let wanted = wanted(&[(0, 5), (1, 5), (2, 5)]);
+        let mut full = || {
+            let request = session.next_request(&wanted);
+            session.handle_response(0, ErrorCode::NONE);
+            assert_eq!(request.session_epoch, 0);
+            partitions(&request)
+        };
+        let requests = [full(), full(), full(), full()];
+        assert_eq!(requests, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
     }
 
     #[test]
@@ -192,7 +210,7 @@ mod tests {
         let mut session = FetchSession {
             id: 7,
             epoch: i32::MAX,
-            known: BTreeMap::new(),
+            ..FetchSession::default()
         };
         session.handle_response(7, ErrorCode::NONE);
         assert_eq!(session.next_request(&wanted(&[])).session_epoch, 1);

@@ -176,3 +176,44 @@ fn names_are_kept_to_while_an_id_is_not_known() {
     wanted.values_mut().next().unwrap().topic_id = [0; 16];
     assert_eq!(highest_version(&wanted), 12);
 }
+
+fn fetching(partitions: &[(&str, i32)]) -> SessionRequest {
+    let position = FetchPosition {
+        topic_id: [0; 16],
+        offset: 0,
+        leader_epoch: -1,
+        last_epoch: -1,
+        max_bytes: 1,
+    };
+    let named =
+        |(topic, partition): &(&str, i32)| (TopicPartition::new(*topic, *partition), position);
+    SessionRequest {
+        session_id: 0,
+        session_epoch: 0,
+        fetch: partitions.iter().map(named).collect(),
+        forget: Vec::new(),
+    }
+}
+
+#[test]
+fn a_request_has_the_order_of_the_session_and_names_a_topic_once() {
+    let session = fetching(&[("a", 1), ("a", 2), ("b", 0), ("c", 0), ("c", 1), ("a", 0)]);
+    let request = request(session, &ConsumerConfig::default(), 12);
+    let topics = request.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|it| it.partition);
+        (topic.topic.as_str(), partitions.collect())
+    });
+    let expected = [("a", vec![1, 2, 0]), ("b", vec![0]), ("c", vec![0, 1])];
+    assert_eq!(topics.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_answer_may_bring_half_of_the_budget() {
+    for (budget, most) in [(8 << 20, 4 << 20), (1, 1)] {
+        let config = ConsumerConfig {
+            fetch_max_bytes: budget,
+            ..ConsumerConfig::default()
+        };
+        assert_eq!(request(fetching(&[]), &config, 12).max_bytes, most);
+    }
+}
