@@ -67,7 +67,7 @@
 //!     let producer = Producer::new(&client, ProducerConfig::default());
 //!     for mail in ["short", "rather long"] {
 //!         let record = ProducerRecord::new("mails", None, Some(mail.as_bytes()));
-//!         let _delivery = producer.send(record).await?;
+//!         let _delivery = producer.send(&record).await?;
 //!     }
 //!
 //!     let group = ConsumerConfig {

@@ -46,7 +46,7 @@ pub struct ProducerRecord {
     /// The partition; without one the key decides as Java does, and without a key the records
     /// stay with one partition for a batch's worth (KIP-794).
     pub partition: Option<i32>,
-    /// Milliseconds since 1970; without one, the time of sending.
+    /// Milliseconds since 1970; without one, the time at which the record is taken into a batch.
     pub timestamp_ms: Option<i64>,
     /// Key, value and headers.
     pub body: RecordBody,

@@ -39,7 +39,7 @@ impl Broker {
     /// let client = Client::connect(broker.client_config()).await?;
     /// let producer = Producer::new(&client, ProducerConfig::default());
     /// let record = ProducerRecord::new("payments", Some(b"alice"), Some(b"12.50"));
-    /// let _delivery = producer.send(record).await?;
+    /// let _delivery = producer.send(&record).await?;
     ///
     /// broker.wait_for_records("payments", 1).await;
     /// let records = broker.records("payments", 0);

@@ -95,6 +95,31 @@ async fn ended(delivery: Delivery) -> Result<Acked, Error> {
         .expect("no end in time")
 }
 
+/// Each record goes to the other of two partitions: one that is asked for twice would not.
+#[tokio::test]
+async fn a_record_that_waits_for_room_keeps_its_partition() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let one_at_a_time = ProducerConfig {
+        buffer_bytes: 200,
+        batch_bytes: 1,
+        linger: Duration::ZERO,
+        ..config()
+    };
+    let producer = producer(&peer, one_at_a_time).await;
+    let large = ProducerRecord::new("t", None, Some(&[0; 150]));
+    let mut partitions = Vec::new();
+    let mut before = None;
+    for _ in 0..6 {
+        let delivery = producer.send(&large).await.unwrap();
+        if let Some(before) = before.replace(delivery) {
+            partitions.push(ended(before).await.unwrap().partition);
+        }
+    }
+    let alternate = partitions.windows(2).all(|two| two[0] != two[1]);
+    assert!(alternate, "{partitions:?}");
+}
+
 /// The leader is still the leader after its connection broke, and metadata says what it said.
 #[tokio::test]
 async fn a_broken_connection_to_an_unchanged_leader_is_got_over() {

@@ -33,6 +33,7 @@ impl ProducerMachine {
         let buffer = self.spares.take(partition.room());
         let batch = Batch::new(id, timestamp, body, buffer, &self.config, self.now);
         self.buffered_bytes += batch.record_bytes();
+        self.spares.note_batch();
         partition.open(batch);
         self.settle(index);
         Ok(Taken {

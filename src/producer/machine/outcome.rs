@@ -33,7 +33,8 @@ impl ProducerMachine {
                 log_append_time: answer.log_append_time,
             })
         });
-        self.spares.keep(batch.into_records());
+        self.spares
+            .keep(batch.into_records(), self.config.buffer_bytes);
     }
 
     /// The batch is sent again after a while.
@@ -75,7 +76,7 @@ impl ProducerMachine {
         let Some(batch) = self.partitions[index].take(at) else {
             return;
         };
-        self.buffered_bytes -= batch.record_bytes();
+        self.let_go(&batch);
         let stamp = batch.stamp;
         let [mut left, mut right] = batch.divide(|place| place < half);
         if let (Some(left), Some(right)) = (&mut left, &mut right) {
@@ -123,7 +124,7 @@ impl ProducerMachine {
                 result: Err(failure),
             });
         }
-        self.buffered_bytes -= batch.record_bytes();
+        self.let_go(&batch);
         self.let_go_of_numbers(index, at, &batch);
         let [_, others] = batch.divide(|at| blamed.contains_key(&at));
         self.put_back(index, at, [None, others]);
@@ -178,11 +179,18 @@ impl ProducerMachine {
         self.failure.get_or_insert(failure);
     }
 
+    /// The batch's records no longer count for the buffer.
+    fn let_go(&mut self, batch: &Batch) {
+        self.buffered_bytes -= batch.record_bytes();
+        self.spares.note_end();
+    }
+
     /// Goes on with what was taken out, divided.
     fn put_back(&mut self, index: usize, at: usize, parts: [Option<Batch>; 2]) {
         let abandoned = self.abandoned().cloned();
         for part in parts.into_iter().rev().flatten() {
             self.buffered_bytes += part.record_bytes();
+            self.spares.note_batch();
             self.partitions[index].queue.insert(at, part);
             if let Some(why) = &abandoned {
                 self.fail_at(index, at, why);
@@ -196,10 +204,7 @@ impl ProducerMachine {
 
     /// The batch has ended; of each run of its records the result is told by where it begins.
     fn done(&mut self, batch: &Batch, result: impl Fn(u32) -> Result<Stored, ProduceFailure>) {
-        self.buffered_bytes -= batch.record_bytes();
-        if self.buffered_bytes == 0 {
-            self.spares.clear();
-        }
+        self.let_go(batch);
         for (begin, places) in batch.runs() {
             self.effects.push_back(Effect::Done {
                 batch: batch.id,

@@ -56,7 +56,7 @@ const QUEUE: usize = 64;
 /// };
 /// let producer = TransactionalProducer::new(&client, config)?;
 /// let transaction = producer.begin().await?;
-/// transaction.send(ProducerRecord::new("reports", Some(b"k1"), Some(b"{}"))).await?;
+/// transaction.send(&ProducerRecord::new("reports", Some(b"k1"), Some(b"{}"))).await?;
 /// transaction.commit_offsets(consumer.stamped(vec![offset]).await?).await?;
 /// transaction.commit().await?; // all of it, or nothing
 /// # Ok(())

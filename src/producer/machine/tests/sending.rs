@@ -183,3 +183,19 @@ fn endless_waits_are_taken_as_very_long() {
     assert_eq!(bench.effects(), []);
     assert!(bench.machine.poll_timeout() > Some(bench.now + Duration::from_secs(86_400)));
 }
+
+#[test]
+fn buffers_are_kept_for_others_as_long_as_any_record_waits() {
+    let mut bench = Bench::ready(config());
+    let requests = [bench.launch(0, [1]), bench.launch(1, [2])];
+    // They are written, and their records let go of.
+    let [first, second] = requests.map(|request| request.id);
+    let now = bench.now;
+    let mut stored = |id, partition| {
+        let answers = vec![stored(partition, 0)];
+        bench.machine.handle_produce_response(id, Ok(answers), now);
+        bench.machine.spares.buffers.len()
+    };
+    assert_eq!(stored(first, 0), 1);
+    assert_eq!(stored(second, 1), 0);
+}
