@@ -61,13 +61,14 @@ pub struct ConsumerConfig {
     /// `fetch.max.wait.ms`: how long a broker may wait for `fetch.min.bytes`.
     pub fetch_max_wait: Duration,
     /// `fetch.max.bytes`: the budget for all that was fetched and is not done with, waiting or in
-    /// the application's hands. One answer brings half of it at most. Beyond it a partition of which
-    /// nothing is held is still fetched, so that there may be one share a partition more.
+    /// the application's hands. Beyond it a partition of which nothing is held is still fetched, so
+    /// that there may be one share a partition more. One answer brings half of the budget at most,
+    /// or one batch that is larger.
     /// Default here: 8 MiB.
     pub fetch_max_bytes: i32,
     /// `max.partition.fetch.bytes`: the most that one answer brings of a partition. Less where
-    /// many partitions share `fetch.max.bytes`: an equal share of it, 32 KiB at least. A batch
-    /// that is larger comes all the same (KIP-74).
+    /// many partitions share `fetch.max.bytes`: an equal share of it, 32 KiB at least, and no
+    /// more than half of it. A batch that is larger comes all the same (KIP-74).
     pub max_partition_fetch_bytes: i32,
     /// `max.poll.records`: the most records handed out at once.
     pub max_poll_records: usize,

@@ -108,8 +108,9 @@ fn highest_version(wanted: &Wanted) -> i16 {
     }
 }
 
-/// Half of the budget: while its records are taken out, an answer is in memory twice.
-fn most_bytes(config: &ConsumerConfig) -> i32 {
+/// What an answer may bring, unless its first batch is larger. Half of the budget: while its records
+/// are taken out, it is in memory twice.
+pub(super) fn most_bytes(config: &ConsumerConfig) -> i32 {
     (config.fetch_max_bytes / 2).max(1)
 }
 
@@ -156,7 +157,7 @@ fn request(session: SessionRequest, config: &ConsumerConfig, version: i16) -> Fe
     FetchRequest::default()
         .with_replica_id(BrokerId(-1))
         .with_max_wait_ms(i32::try_from(config.fetch_max_wait.as_millis()).unwrap_or(i32::MAX))
-        .with_min_bytes(config.fetch_min_bytes)
+        .with_min_bytes(config.fetch_min_bytes.min(most_bytes(config)))
         .with_max_bytes(most_bytes(config))
         .with_isolation_level(config.isolation_level.on_the_wire())
         .with_session_id(session.session_id)

@@ -6,7 +6,7 @@
 //! - What the broker remembers is what [`FetchSession`] thinks it does; whenever that is in doubt
 //!   (an error, a lost connection) the next request is a full one that begins a new session.
 //! - A broker fills its answer in the order of the partitions. With a session it lets those that
-//!   had records go behind the others; full requests begin with another one each time.
+//!   had records go behind the others; full requests begin with the next one each time.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub struct FetchSession {
     id: i32,
     epoch: i32,
     known: BTreeMap<TopicPartition, FetchPosition>,
-    /// How many full requests there were.
-    full_requests: usize,
+    /// The partition that the last full request began with.
+    first: Option<TopicPartition>,
 }
 
 /// What of a fetch request depends on the session.
@@ -74,9 +74,13 @@ impl FetchSession {
             .map(|(tp, position)| (tp.clone(), *position))
             .collect();
         if self.epoch == 0 {
-            let first = self.full_requests % fetch.len().max(1);
-            fetch.rotate_left(first);
-            self.full_requests = self.full_requests.wrapping_add(1);
+            let before = |(tp, _): &(_, _)| self.first.as_ref().is_some_and(|first| tp <= first);
+            let next = fetch.partition_point(before) % fetch.len().max(1);
+            fetch.rotate_left(next);
+            self.first = fetch
+                .first()
+                .map(|(tp, _)| tp.clone())
+                .or(self.first.take());
         }
         let forget = self
             .known
@@ -111,7 +115,7 @@ impl FetchSession {
     /// Forgets the session: the request failed, or the connection was lost.
     pub fn reset(&mut self) {
         *self = Self {
-            full_requests: self.full_requests,
+            first: self.first.take(),
             ..Self::default()
         };
     }
@@ -192,17 +196,25 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_without_room_for_sessions_gets_full_requests_where_each_is_first_once() {
+    fn a_broker_without_room_for_sessions_gets_full_requests_that_begin_in_turn() {
         let mut session = FetchSession::default();
-        let wanted = wanted(&[(0, 5), (1, 5), (2, 5)]);
-        let mut full = || {
-            let request = session.next_request(&wanted);
+        let mut full = |partitions: &[i32]| {
+            let offsets: Vec<_> = partitions.iter().map(|partition| (*partition, 5)).collect();
+            let request = session.next_request(&wanted(&offsets));
             session.handle_response(0, ErrorCode::NONE);
             assert_eq!(request.session_epoch, 0);
-            partitions(&request)
+            self::partitions(&request)
         };
-        let requests = [full(), full(), full(), full()];
-        assert_eq!(requests, [[0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 1, 2]]);
+        assert_eq!(full(&[0, 1, 2]), [0, 1, 2]);
+        assert_eq!(full(&[0, 1, 2]), [1, 2, 0]);
+        assert_eq!(
+            full(&[0, 3]),
+            [3, 0],
+            "the one after 1, whichever there are"
+        );
+        assert!(full(&[]).is_empty());
+        assert_eq!(full(&[0, 1, 2]), [0, 1, 2]);
+        assert_eq!(full(&[0, 1, 2]), [1, 2, 0]);
     }
 
     #[test]

@@ -208,8 +208,8 @@ table! {
         /// … or after this time, in milliseconds.
         "fetch.max.wait.ms" => fetch_max_wait: Duration = millis(0), default "500";
         /// The budget of what a consumer holds, in bytes: records that wait or are being handled,
-        /// in their decompressed size. One fetch brings half of it at most. A partition of
-        /// which nothing is held is fetched all the same.
+        /// in their decompressed size. A partition of which nothing is held is fetched all the
+        /// same. One fetch brings half of the budget at most, or one batch that is larger.
         /// Kafka's default is 52428800; ours keeps the memory small.
         "fetch.max.bytes" => fetch_max_bytes: i32 = whole(1, MAX_BYTES), default "8388608";
         /// The most that one fetch brings of one partition, in bytes.

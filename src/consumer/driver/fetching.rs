@@ -50,7 +50,8 @@ impl Driver {
                 continue;
             }
             broker.asked = true;
-            broker.coming = wanted.len() * share;
+            broker.coming =
+                (wanted.len() * share).min(size(fetch::most_bytes(&self.config)) + share);
             // A session's answer leaves out what has not changed: these have to be spoken of.
             let positions = &self.positions;
             let unheard = |tp| positions.must_hear(tp) && broker.session.knows(tp);

@@ -208,12 +208,14 @@ fn a_request_has_the_order_of_the_session_and_names_a_topic_once() {
 }
 
 #[test]
-fn an_answer_may_bring_half_of_the_budget() {
-    for (budget, most) in [(8 << 20, 4 << 20), (1, 1)] {
+fn an_answer_may_bring_half_of_the_budget_and_is_not_held_back_for_more() {
+    for (budget, least, asked) in [(800, 1, (1, 400)), (800, 700, (400, 400)), (1, 1, (1, 1))] {
         let config = ConsumerConfig {
             fetch_max_bytes: budget,
+            fetch_min_bytes: least,
             ..ConsumerConfig::default()
         };
-        assert_eq!(request(fetching(&[]), &config, 12).max_bytes, most);
+        let request = request(fetching(&[]), &config, 12);
+        assert_eq!((request.min_bytes, request.max_bytes), asked);
     }
 }

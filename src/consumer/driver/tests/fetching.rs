@@ -115,7 +115,7 @@ async fn an_end_is_told_again_after_a_resumption_and_a_seek_to_it() {
     }
 }
 
-/// A budget that one answer fills.
+/// A budget that is full with one answer.
 fn small() -> ConsumerConfig {
     ConsumerConfig {
         fetch_max_bytes: 40,
