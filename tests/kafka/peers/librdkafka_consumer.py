@@ -22,24 +22,29 @@ def named(partitions):
     return [{"topic": part.topic, "partition": part.partition} for part in partitions]
 
 
-def batch(messages):
+def spans(messages):
     """The offsets of a batch by partition, as the verifiable consumer reports them."""
-    spans = {}
+    consumed = {}
     for message in messages:
-        spans.setdefault((message.topic(), message.partition()), []).append(message.offset())
+        consumed.setdefault((message.topic(), message.partition()), []).append(message.offset())
     return [{"topic": topic, "partition": partition, "count": len(offsets),
              "minOffset": min(offsets), "maxOffset": max(offsets)}
-            for (topic, partition), offsets in spans.items()]
+            for (topic, partition), offsets in consumed.items()]
 
 
-def commit(consumer):
+def commit(consumer, batch):
+    """Commits the batch; one that fails is told with its offsets, as Java's is: it may have been
+    made."""
     try:
         offsets = [dict(topic=part.topic, partition=part.partition, offset=part.offset)
                    for part in consumer.commit(asynchronous=False)
                    if part.offset >= 0]  # others have nothing new
         tell("offsets_committed", success=True, offsets=offsets)
     except KafkaException as error:
-        tell("offsets_committed", success=False, error=str(error), offsets=[])
+        offsets = [dict(topic=span["topic"], partition=span["partition"],
+                        offset=span["maxOffset"] + 1)
+                   for span in batch]
+        tell("offsets_committed", success=False, error=str(error), offsets=offsets)
 
 
 def main(topic, *settings):
@@ -58,8 +63,9 @@ def main(topic, *settings):
         polled = consumer.consume(1000, timeout=0.1)
         messages = [message for message in polled if not message.error()]
         if messages:
-            tell("records_consumed", count=len(messages), partitions=batch(messages))
-            commit(consumer)
+            batch = spans(messages)
+            tell("records_consumed", count=len(messages), partitions=batch)
+            commit(consumer, batch)
     consumer.close()
     tell("shutdown_complete")
 
