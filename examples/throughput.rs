@@ -8,13 +8,15 @@
 //! Prints one line of JSON: records, seconds and rates; the process's CPU seconds and largest
 //! resident memory in KiB (Linux); seconds to the first record.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use payment_notifier::consumer::{ConsumerConfig, Event};
-use payment_notifier::producer::{ProducerConfig, ProducerRecord};
+use payment_notifier::producer::{Deliveries, ProducerConfig, ProducerRecord};
 use payment_notifier::wire::compression::Compression;
 use payment_notifier::{Client, ClientConfig, Consumer, Producer};
 use serde_json::json;
@@ -40,7 +42,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1_000_000)]
     n: usize,
     /// Bytes of a record's value.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value = "100")]
     size: usize,
     /// The consumer's group; one of its own where nothing is said.
     #[arg(long)]
@@ -48,9 +50,12 @@ struct Arguments {
     /// How the producer compresses: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     #[arg(long, default_value_t)]
     compression: Compression,
-    /// The producer's `batch.size`, 16 KiB where nothing is said.
-    #[arg(long)]
-    batch_bytes: Option<usize>,
+    /// The producer's `batch.size`. (Kafka's default is 16 KiB, that of librdkafka and franz-go 1 MB.)
+    #[arg(long, default_value_t = 1_000_000)]
+    batch_bytes: usize,
+    /// How many records the producer is handed at once; with 1 each is sent by itself.
+    #[arg(long, default_value = "100")]
+    at_once: NonZeroUsize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -111,35 +116,73 @@ async fn measure(arguments: &Arguments) -> Result<serde_json::Value, Failure> {
 }
 
 async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {
-    let mut config = ProducerConfig {
+    let config = ProducerConfig {
         compression: arguments.compression,
+        batch_bytes: arguments.batch_bytes,
         ..ProducerConfig::default()
     };
-    config.batch_bytes = arguments.batch_bytes.unwrap_or(config.batch_bytes);
     let producer = Producer::new(client, config);
     let value = vec![b'x'; arguments.size];
     let record = ProducerRecord::new(arguments.topic.as_str(), None, Some(&value));
-    let mut under_way = std::collections::VecDeque::new();
+    let first = match arguments.at_once.get() {
+        1 => send_each(&producer, &record, arguments.n).await?,
+        at_once => send_together(&producer, &vec![record; at_once], arguments.n).await?,
+    };
+    Ok(Measured {
+        first,
+        last: Instant::now(),
+        bytes: arguments.n * arguments.size,
+    })
+}
+
+/// Sends a record `n` times, and tells when the first was acknowledged.
+async fn send_each(
+    producer: &Producer,
+    record: &ProducerRecord,
+    n: usize,
+) -> Result<Instant, Failure> {
+    let mut under_way = VecDeque::new();
     let mut first = None;
-    for _ in 0..arguments.n {
+    for _ in 0..n {
         if under_way.len() == MAX_UNDER_WAY
             && let Some(oldest) = under_way.pop_front()
         {
             oldest.await?;
             first.get_or_insert_with(Instant::now);
         }
-        under_way.push_back(producer.send(&record).await?);
+        under_way.push_back(producer.send(record).await?);
     }
     for delivery in under_way {
         delivery.await?;
         first.get_or_insert_with(Instant::now);
     }
-    let last = Instant::now();
-    Ok(Measured {
-        first: first.unwrap_or(last),
-        last,
-        bytes: arguments.n * arguments.size,
-    })
+    Ok(first.unwrap_or_else(Instant::now))
+}
+
+/// Sends the records again and again until it is `n`, and tells when the first were acknowledged.
+async fn send_together(
+    producer: &Producer,
+    records: &[ProducerRecord],
+    n: usize,
+) -> Result<Instant, Failure> {
+    let mut under_way: VecDeque<(usize, Deliveries)> = VecDeque::new();
+    let mut first = None;
+    let (mut sent, mut ended) = (0, 0);
+    while ended < n {
+        while sent < n && sent - ended < MAX_UNDER_WAY {
+            let count = records.len().min(n - sent);
+            under_way.push_back((count, producer.send_all(&records[..count]).await));
+            sent += count;
+        }
+        if let Some((count, deliveries)) = under_way.pop_front() {
+            for result in deliveries.await {
+                result?;
+            }
+            ended += count;
+            first.get_or_insert_with(Instant::now);
+        }
+    }
+    Ok(first.unwrap_or_else(Instant::now))
 }
 
 async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {

@@ -12,10 +12,10 @@ use crate::{Error, ErrorKind};
 /// A record on its way: resolves when it is acknowledged or has failed for good, at the latest
 /// `delivery.timeout.ms` after it was taken in. Dropping it does not take the record back.
 #[derive(Debug)]
-pub struct Delivery(State);
+pub struct Delivery(pub(super) State);
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Refused(Error),
     Taken {
         outcome: Arc<Outcome>,
@@ -32,7 +32,7 @@ impl Delivery {
 
     /// Of a record at a place of a batch.
     pub(super) fn taken(outcome: Arc<Outcome>, place: u32, timestamp_ms: i64) -> Self {
-        outcome.taken.store(place + 1, Ordering::Relaxed);
+        outcome.note_taken(place);
         Self(State::Taken {
             outcome,
             place,
@@ -76,6 +76,11 @@ struct Told {
 }
 
 impl Outcome {
+    /// The batch has taken a record in at this place.
+    pub(super) fn note_taken(&self, place: u32) {
+        self.taken.store(place + 1, Ordering::Relaxed);
+    }
+
     /// Tells how the records at these places have ended; true where all have.
     pub(super) fn end(&self, places: Range<u32>, result: Result<Stored, Error>) -> bool {
         if places == (0..self.taken()) {
@@ -110,7 +115,20 @@ impl Outcome {
         .await;
     }
 
-    fn poll(
+    /// How the records at these places have ended, where the whole batch has at once.
+    pub(super) fn all(
+        &self,
+        places: Range<u32>,
+        timestamp_ms: i64,
+    ) -> Option<impl Iterator<Item = Result<Acked, Error>>> {
+        let result = self.whole.get()?.as_ref();
+        Some(places.map(move |place| {
+            let acked = result.map(|stored| stored.record(place, timestamp_ms));
+            acked.map_err(Clone::clone)
+        }))
+    }
+
+    pub(super) fn poll(
         &self,
         place: u32,
         timestamp_ms: i64,

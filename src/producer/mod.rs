@@ -6,11 +6,13 @@
 //! | [`machine`] | P | what is sent when, and what each answer means |
 //! | [`sequence`] | P | a partition's place in the producer's numbering |
 //! | [`backoff`] | P | how long to wait before trying again |
-//! | `delivery` | S | how records end, told to those who wait |
+//! | `delivery` | S | how a record ends, told to those who wait |
+//! | `deliveries` | S | the same for records that were handed in together |
 //! | `driver` | S | where records are handed in, and the task that does what the machine asks for |
 //! | [`transaction`] | P, S | transactions: states and protocols, and the same for them |
 
 pub mod backoff;
+mod deliveries;
 mod delivery;
 mod driver;
 pub mod machine;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub use deliveries::Deliveries;
 pub use delivery::Delivery;
 pub use machine::{
     Acked, BatchId, BatchOut, Effect, PartitionAnswer, ProduceFailure, ProducerConfig,
@@ -126,6 +129,30 @@ impl Producer {
     /// When dropped, the record was not sent.
     pub async fn send(&self, record: &ProducerRecord) -> Result<Delivery, Error> {
         self.0.0.send(record).await
+    }
+
+    /// Sends records in their order, each as [`send`](Self::send) does, for less of the processor:
+    /// those without a time of their own bear one time for many. One that can't be sent
+    /// does not keep back those after it; why is told in its place.
+    ///
+    /// ```no_run
+    /// # use payment_notifier::producer::{Producer, ProducerRecord};
+    /// # async fn example(producer: Producer, records: Vec<ProducerRecord>) {
+    /// let deliveries = producer.send_all(&records).await; // on their way
+    /// for (record, result) in records.iter().zip(deliveries.await) {
+    ///     match result {
+    ///         Ok(acked) => println!("{} at offset {}", record.topic, acked.offset),
+    ///         Err(error) => println!("{}: {error}", record.topic),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the records up to some place were sent, and those after it were not.
+    pub async fn send_all(&self, records: &[ProducerRecord]) -> Deliveries {
+        self.0.0.send_all(records).await
     }
 
     /// Waits until everything that was sent before has ended.

@@ -71,6 +71,7 @@ impl StickyPartitioner {
 
     /// The partition for the next record of a topic that has `partitions` of them (fewer than 1
     /// counts as 1).
+    #[inline]
     pub fn partition(&mut self, topic: &Arc<str>, partitions: i32, record_bytes: usize) -> i32 {
         let partitions = partitions.max(1);
         let place = self.place_of(topic, partitions);
@@ -87,6 +88,7 @@ impl StickyPartitioner {
         stay.partition
     }
 
+    #[inline]
     fn place_of(&mut self, topic: &Arc<str>, partitions: i32) -> usize {
         if let Some((last, place)) = &self.last
             && same_name(last, topic)

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use payment_notifier::producer::{Delivery, ProducerConfig, ProducerRecord};
-use payment_notifier::{Client, ClientConfig, Producer};
+use futures_util::FutureExt;
+use payment_notifier::producer::{Acked, ProducerConfig, ProducerRecord};
+use payment_notifier::{Client, ClientConfig, Error, Producer};
 use tokio::sync::watch;
 
 use crate::support::cluster::{Cluster, ONE_CLUSTER_AT_A_TIME};
@@ -17,8 +18,11 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 const PARTITIONS: usize = 3;
-/// Several batches of a partition, and several times what is in flight.
-const UNDER_WAY: usize = 600;
+/// Records that are handed in until it is the turn of the first partition again.
+const TURN: usize = 2 * PARTITIONS;
+/// Several batches of a partition, and several times what is in flight: half are single records,
+/// and half all the others of a turn.
+const UNDER_WAY: usize = 200;
 /// What has to be acknowledged between one fault and the next.
 const STRETCH: usize = 3_000;
 
@@ -116,31 +120,42 @@ impl Stage {
             ..ProducerConfig::default()
         };
         let producer = Producer::new(&client, config);
+        let record = |sent: usize| {
+            let (partition, number) = (sent % PARTITIONS, sent / PARTITIONS);
+            ProducerRecord {
+                partition: Some(partition as i32),
+                ..ProducerRecord::new(&*self.topic, None, Some(number.to_string().as_bytes()))
+            }
+        };
         let mut under_way = VecDeque::new();
         let mut sent = 0;
         while !over.get() {
-            let (partition, number) = (sent % PARTITIONS, sent / PARTITIONS);
-            let record = ProducerRecord {
-                partition: Some(partition as i32),
-                ..ProducerRecord::new(&*self.topic, None, Some(number.to_string().as_bytes()))
-            };
-            let delivery = producer.send(&record).await;
-            under_way.push_back(delivery.expect("it has a place in the buffer"));
-            sent += 1;
-            if under_way.len() > UNDER_WAY {
+            // In turn by itself, and several together.
+            let delivery = producer.send(&record(sent)).await;
+            let delivery = delivery.expect("it has a place in the buffer");
+            under_way.push_back(delivery.map(|result| vec![result]).left_future());
+            let together: Vec<_> = (sent + 1..sent + TURN).map(record).collect();
+            under_way.push_back(producer.send_all(&together).await.right_future());
+            sent += TURN;
+            while under_way.len() > UNDER_WAY {
                 self.acknowledged(under_way.pop_front()).await;
             }
         }
-        for delivery in under_way {
-            self.acknowledged(Some(delivery)).await;
+        for deliveries in under_way {
+            self.acknowledged(Some(deliveries)).await;
         }
         sent
     }
 
-    async fn acknowledged(&self, delivery: Option<Delivery>) {
-        if let Some(delivery) = delivery {
-            delivery.await.expect("all replicas have it");
-            self.acked.send_modify(|acked| *acked += 1);
+    async fn acknowledged(
+        &self,
+        deliveries: Option<impl Future<Output = Vec<Result<Acked, Error>>>>,
+    ) {
+        if let Some(deliveries) = deliveries {
+            for result in deliveries.await {
+                result.expect("all replicas have it");
+                self.acked.send_modify(|acked| *acked += 1);
+            }
         }
     }
 }

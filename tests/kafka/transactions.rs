@@ -57,14 +57,12 @@ impl Stage {
 
     /// Sends one record with each text, in turn to each of the partitions.
     async fn send(&self, transaction: &Transaction, partitions: i32, texts: &[&str]) {
-        for (text, number) in texts.iter().zip(0..) {
-            let record = ProducerRecord {
-                partition: Some(number % partitions),
-                ..ProducerRecord::new(&*self.topic, None, Some(text.as_bytes()))
-            };
-            let sent = transaction.send(&record).await;
-            drop(sent.expect("it has a place in the buffer"));
-        }
+        let records = texts.iter().zip(0..).map(|(text, number)| ProducerRecord {
+            partition: Some(number % partitions),
+            ..ProducerRecord::new(&*self.topic, None, Some(text.as_bytes()))
+        });
+        let records: Vec<_> = records.collect();
+        drop(transaction.send_all(&records).await);
     }
 
     /// The texts of so many records that are committed, sorted.

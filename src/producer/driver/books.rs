@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::clock::{now, wall_clock_ms};
+use super::refusal;
+use crate::Error;
+use crate::clock::now;
 use crate::cluster::{Client, Metadata};
-use crate::producer::delivery::Outcome;
+use crate::producer::delivery::{Outcome, closed};
 use crate::producer::machine::{BatchId, Taken};
 use crate::producer::{
     ProducerMachine, ProducerRecord, SendRefused, StickyPartitioner, partition_for_key,
@@ -54,9 +56,41 @@ impl<M: Records> Books<M> {
         }
     }
 
+    /// Gives the machine a record, where it is its turn and the topic has `count` partitions, or
+    /// tells why it can't be taken; `None` where it has to wait. Without a count the topic's is
+    /// looked up, and those in line go first. Which partition it is for is settled once, whether it
+    /// is taken or not.
+    #[inline]
+    pub(super) fn offer(
+        &mut self,
+        record: &ProducerRecord,
+        partition: &mut Option<i32>,
+        count: Option<i32>,
+        timestamp_ms: i64,
+    ) -> Option<Result<Taken, Error>> {
+        if self.closed {
+            return Some(Err(closed()));
+        }
+        if count.is_none() && self.in_line > 0 {
+            return None;
+        }
+        if !self.address(record, partition, count) {
+            return None;
+        }
+        match self.take(record, timestamp_ms) {
+            Ok(taken) => Some(Ok(taken)),
+            Err(SendRefused::BufferFull) => None,
+            Err(refused) => {
+                let tp = TopicPartition::new(record.topic.clone(), partition.unwrap_or(-1));
+                Some(Err(refusal(&refused, &tp)))
+            }
+        }
+    }
+
     /// Settles where the record goes, where that isn't settled yet; false where its topic, or this
     /// partition of it, is not known.
-    pub(super) fn address(
+    #[inline]
+    fn address(
         &mut self,
         record: &ProducerRecord,
         partition: &mut Option<i32>,
@@ -93,23 +127,22 @@ impl<M: Records> Books<M> {
         }
     }
 
-    /// Takes the record in where it was addressed to, and tells the time that it bears.
-    pub(super) fn take(&mut self, record: &ProducerRecord) -> Result<(Taken, i64), SendRefused> {
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(wall_clock_ms);
+    /// Takes the record in where it was addressed to.
+    #[inline]
+    fn take(&mut self, record: &ProducerRecord, timestamp_ms: i64) -> Result<Taken, SendRefused> {
         let Some((tp, _)) = &self.last else {
             return Err(SendRefused::Closed);
         };
         let machine = self.machine.records();
         if let Some(taken) = machine.join(tp, &record.body, timestamp_ms) {
-            return Ok((taken, timestamp_ms));
+            return Ok(taken);
         }
         let now = now();
         if !machine.knows(tp) {
             let leader = self.metadata.borrow().leader(tp);
             machine.handle_leader(tp, leader, now);
         }
-        let taken = machine.handle_send(tp, &record.body, timestamp_ms, now)?;
-        Ok((taken, timestamp_ms))
+        machine.handle_send(tp, &record.body, timestamp_ms, now)
     }
 
     pub(super) fn outcome(&mut self, batch: BatchId) -> Arc<Outcome> {

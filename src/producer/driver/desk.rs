@@ -1,8 +1,9 @@
 //! Where records are handed in: by those who send them, straight into the machine.
 //!
 //! A record goes through no queue and wakes no task: under a lock that is held for as long as its
-//! bytes are copied, the machine encodes it behind those before it. The producer's task is told
-//! where there may be something to do: with a batch's first record, and when it is full.
+//! bytes are copied, the machine encodes it behind those before it; records that are handed in
+//! together share the lock. The producer's task is told where there may be something to do: with a
+//! batch's first record, and when it is full.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::books::{Books, Records};
-use super::{failed, refusal};
+use super::failed;
 use crate::Error;
-use crate::clock::now;
+use crate::clock::{now, wall_clock_ms};
 use crate::cluster::Client;
+use crate::producer::deliveries::Deliveries;
 use crate::producer::delivery::{Delivery, Outcome, closed};
 use crate::producer::machine::{BatchId, Stored};
-use crate::producer::{ProduceFailure, ProducerRecord, SendRefused, partitions};
-use crate::wire::TopicPartition;
+use crate::producer::{ProduceFailure, ProducerRecord, partitions};
+
+/// Of records that are handed in together, so many are taken in before others get the lock.
+const UNDER_ONE_LOCK: usize = 64;
 
 /// What those who send and the producer's task share.
 pub(in crate::producer) struct Desk<M> {
@@ -63,6 +67,50 @@ impl<M: Records> Desk<M> {
         }
     }
 
+    /// Hands in records, as [`Producer::send_all`](crate::producer::Producer::send_all) has it.
+    pub(in crate::producer) async fn send_all(&self, records: &[ProducerRecord]) -> Deliveries {
+        let mut deliveries = Deliveries::default();
+        let mut rest = records;
+        while !rest.is_empty() {
+            // Nothing else here lets the producer's task run in between.
+            tokio::task::coop::consume_budget().await;
+            let (batch, after) = rest.split_at(rest.len().min(UNDER_ONE_LOCK));
+            rest = match self.offer_all(batch, &mut deliveries) {
+                None => after,
+                Some((at, partition)) => {
+                    let rest = &rest[at..];
+                    let done = self.send_first(rest, partition, &mut deliveries).await;
+                    &rest[done..]
+                }
+            };
+        }
+        deliveries
+    }
+
+    /// Hands in the first record, whose partition may be settled, the long way. Those behind it
+    /// that would only fail in the same way do so with it: tells how many are done with.
+    async fn send_first(
+        &self,
+        records: &[ProducerRecord],
+        partition: Option<i32>,
+        deliveries: &mut Deliveries,
+    ) -> usize {
+        let Some(first) = records.first() else {
+            return 0;
+        };
+        match self.send_in_line(first, partition).await {
+            Ok(delivery) => {
+                deliveries.push(delivery);
+                1
+            }
+            Err(error) => {
+                let place = |record: &ProducerRecord| (record.topic.clone(), record.partition);
+                let alike = records.iter().take_while(|it| place(it) == place(first));
+                alike.map(|_| deliveries.refused(error.clone())).count()
+            }
+        }
+    }
+
     /// The long way: asks for the topic, and waits for room.
     async fn send_in_line(
         &self,
@@ -80,9 +128,7 @@ impl<M: Records> Desk<M> {
         }
     }
 
-    /// Gives the machine a record, where it is its turn and the topic has `count` partitions.
-    /// Without a count the topic's is looked up, and those in line go first. Which partition it is
-    /// for is settled once, whether it is taken or not.
+    /// Gives the machine a record, as [`Books::offer`] has it.
     fn offer(
         &self,
         record: &ProducerRecord,
@@ -93,29 +139,56 @@ impl<M: Records> Desk<M> {
         if books.closed {
             return Err(closed());
         }
-        if count.is_none() && books.in_line > 0 {
-            return Ok(None);
-        }
-        if !books.address(record, partition, count) {
-            return Ok(None);
-        }
-        let delivery = match books.take(record) {
-            Ok((taken, timestamp_ms)) => {
-                let delivery =
-                    Delivery::taken(books.outcome(taken.batch), taken.place, timestamp_ms);
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(wall_clock_ms);
+        let delivery = match books.offer(record, partition, count, timestamp_ms) {
+            None => return Ok(None),
+            Some(Ok(taken)) => {
+                let outcome = books.outcome(taken.batch);
+                let delivery = Delivery::taken(outcome, taken.place, timestamp_ms);
                 drop(books);
                 if taken.stirs {
                     self.stir();
                 }
                 delivery
             }
-            Err(SendRefused::BufferFull) => return Ok(None),
-            Err(refused) => {
-                let tp = TopicPartition::new(record.topic.clone(), partition.unwrap_or(-1));
-                Delivery::refused(refusal(&refused, &tp))
-            }
+            Some(Err(refused)) => Delivery::refused(refused),
         };
         Ok(Some(delivery))
+    }
+
+    /// Gives the machine records, which bear one time where they have none of their own. Ends
+    /// before one that has to wait: tells how many come before it, and its partition, where that is
+    /// settled.
+    fn offer_all(
+        &self,
+        records: &[ProducerRecord],
+        deliveries: &mut Deliveries,
+    ) -> Option<(usize, Option<i32>)> {
+        let now_ms = wall_clock_ms();
+        let mut stirs = false;
+        let mut waits = None;
+        let mut books = self.books();
+        for (at, record) in records.iter().enumerate() {
+            let mut partition = record.partition;
+            let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
+            match books.offer(record, &mut partition, None, timestamp_ms) {
+                None => {
+                    waits = Some((at, partition));
+                    break;
+                }
+                Some(Ok(taken)) => {
+                    stirs |= taken.stirs;
+                    let outcome = || books.outcome(taken.batch);
+                    deliveries.taken(taken.batch, taken.place, timestamp_ms, outcome);
+                }
+                Some(Err(refused)) => deliveries.refused(refused),
+            }
+        }
+        drop(books);
+        if stirs {
+            self.stir();
+        }
+        waits
     }
 
     /// Has the task look at the machine.

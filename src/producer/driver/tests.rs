@@ -8,10 +8,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::clock::wall_clock_ms;
 use crate::cluster::ClientConfig;
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
 use crate::producer::driver::produce::{Encoding, produce};
-use crate::producer::{Acked, Delivery, Producer, ProducerConfig, ProducerRecord, RequestFailure};
+use crate::producer::{
+    Acked, Deliveries, Delivery, Producer, ProducerConfig, ProducerRecord, RequestFailure,
+};
 use crate::wire::batch::Batches;
 use crate::wire::compression::Compression;
 
@@ -91,6 +94,12 @@ fn record(partition: i32) -> ProducerRecord {
 
 async fn ended(delivery: Delivery) -> Result<Acked, Error> {
     tokio::time::timeout(LIMIT, delivery)
+        .await
+        .expect("no end in time")
+}
+
+async fn ended_all(deliveries: Deliveries) -> Vec<Result<Acked, Error>> {
+    tokio::time::timeout(LIMIT, deliveries)
         .await
         .expect("no end in time")
 }
@@ -177,6 +186,101 @@ async fn a_full_buffer_holds_records_up_and_loses_none() {
 }
 
 #[tokio::test]
+async fn records_sent_together_wait_for_room_and_keep_their_order() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let small = ProducerConfig {
+        buffer_bytes: 200,
+        batch_bytes: 1,
+        linger: Duration::ZERO,
+        ..config()
+    };
+    let producer = producer(&peer, small).await;
+    let large = ProducerRecord::new("t", None, Some(&[0; 150]));
+    let records: Vec<_> = (0..12)
+        .flat_map(|_| [record(0), large.clone(), record(1)])
+        .collect();
+    let results = ended_all(producer.send_all(&records).await).await;
+    assert_eq!(results.len(), records.len());
+    let mut next = [0; 2];
+    let mut without_key = Vec::new();
+    for (record, result) in records.iter().zip(results) {
+        let acked = result.unwrap();
+        let next = &mut next[acked.partition as usize];
+        assert_eq!(acked.offset, *next);
+        *next += 1;
+        match record.partition {
+            Some(partition) => assert_eq!(acked.partition, partition),
+            None => without_key.push(acked.partition),
+        }
+    }
+    // One that is asked twice where it goes would not go to the other of two.
+    let alternate = without_key.windows(2).all(|two| two[0] != two[1]);
+    assert!(alternate, "{without_key:?}");
+}
+
+#[tokio::test]
+async fn one_that_can_not_be_sent_keeps_back_none_that_was_sent_with_it() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let producer = producer(&peer, config()).await;
+    let huge = ProducerRecord::new("t", None, Some(&vec![0; 2 << 20]));
+    let missing = ProducerRecord::new("u", None, None);
+    let timed = |timestamp_ms| ProducerRecord {
+        timestamp_ms: Some(timestamp_ms),
+        ..record(0)
+    };
+    let records = [
+        timed(5),
+        missing.clone(),
+        missing,
+        timed(4),
+        huge,
+        record(2),
+        timed(7),
+    ];
+    let results = ended_all(producer.send_all(&records).await).await;
+    let told = results.into_iter().map(|result| match result {
+        Ok(acked) => Ok((acked.partition, acked.offset, acked.timestamp)),
+        Err(error) => Err((error.kind(), error.code())),
+    });
+    let unknown = Err((
+        ErrorKind::Broker,
+        Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+    ));
+    let expected = [
+        Ok((0, 0, 5)),
+        unknown,
+        unknown,
+        Ok((0, 1, 4)),
+        Err((ErrorKind::Broker, Some(ErrorCode::MESSAGE_TOO_LARGE))),
+        Err((ErrorKind::Usage, None)),
+        Ok((0, 2, 7)),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert!(ended_all(producer.send_all(&[]).await).await.is_empty());
+}
+
+/// Many times what is taken in under one lock; the time of those without one is that of sending.
+#[tokio::test]
+async fn thousands_may_be_sent_together() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let producer = producer(&peer, config()).await;
+    let before = wall_clock_ms();
+    let records = vec![record(1); 5_000];
+    let deliveries = producer.send_all(&records).await;
+    let after = wall_clock_ms();
+    let results = ended_all(deliveries).await;
+    assert_eq!(results.len(), records.len());
+    for (result, offset) in results.into_iter().zip(0..) {
+        let acked = result.unwrap();
+        assert_eq!((acked.partition, acked.offset), (1, offset));
+        assert!((before..=after).contains(&acked.timestamp));
+    }
+}
+
+#[tokio::test]
 async fn who_finds_no_room_waits_in_line_and_is_not_overtaken() {
     let mut log = Log::default();
     let (go, mut gone) = (Arc::new(tokio::sync::Notify::new()), false);
@@ -237,6 +341,9 @@ fn what_is_on_its_way_when_the_task_ends_is_told_so() {
         );
         let refused = producer.send(&record(0)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Closed);
+        let refused = ended_all(producer.send_all(&[record(0), record(1)]).await).await;
+        let refused = refused.into_iter().map(|it| it.unwrap_err().kind());
+        assert_eq!(refused.collect::<Vec<_>>(), [ErrorKind::Closed; 2]);
     });
 }
 

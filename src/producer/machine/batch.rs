@@ -83,6 +83,7 @@ impl Batch {
     }
 
     /// Takes a record in and tells its place; `None` where it doesn't fit.
+    #[inline]
     pub(super) fn push(
         &mut self,
         timestamp: i64,
@@ -93,12 +94,8 @@ impl Batch {
             return None;
         };
         let limit = config.batch_bytes.min(config.max_request_bytes);
-        if !builder.fits(body, timestamp, limit) {
-            return None;
-        }
         let place = as_place(builder.len());
-        builder.push(timestamp, body);
-        Some(place)
+        builder.push_within(limit, timestamp, body).then_some(place)
     }
 
     /// Takes no more records and doesn't linger.

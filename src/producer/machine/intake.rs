@@ -46,6 +46,7 @@ impl ProducerMachine {
     /// Takes a record into a batch that is open. What time it is is of no account then, and need
     /// not be found out: where `None` comes of it, [`handle_send`](Self::handle_send) is to be
     /// called.
+    #[inline]
     pub fn join(
         &mut self,
         partition: &TopicPartition,
@@ -57,6 +58,7 @@ impl ProducerMachine {
         self.join_at(index, body, timestamp)
     }
 
+    #[inline]
     fn join_at(&mut self, index: usize, body: &RecordBody, timestamp: i64) -> Option<Taken> {
         let (taken, bytes) = self.partitions[index].join(timestamp, body, &self.config)?;
         self.buffered_bytes += bytes;
@@ -66,6 +68,7 @@ impl ProducerMachine {
         Some(taken)
     }
 
+    #[inline]
     fn admit(&self, body: &RecordBody) -> Result<(), SendRefused> {
         if let Some(failure) = self.failure.as_ref().or(self.abandoned()) {
             return Err(SendRefused::Failed(failure.clone()));

@@ -238,6 +238,7 @@ impl ProducerMachine {
         self.now = self.now.max(now);
     }
 
+    #[inline]
     fn find(&mut self, partition: &TopicPartition) -> Option<usize> {
         if !self.is_last(partition) {
             self.last = *self.index.get(partition)?;
@@ -258,6 +259,7 @@ impl ProducerMachine {
         index
     }
 
+    #[inline]
     fn is_last(&self, partition: &TopicPartition) -> bool {
         let last = self.partitions.get(self.last);
         last.is_some_and(|Partition { name, .. }| {

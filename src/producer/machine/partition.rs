@@ -58,6 +58,7 @@ impl Partition {
     /// Takes a record into the batch that is open, if there is one with room for it, and tells
     /// how many bytes that takes up. It stirs where that may change the partition's
     /// [place](Self::place).
+    #[inline]
     pub(super) fn join(
         &mut self,
         timestamp: i64,

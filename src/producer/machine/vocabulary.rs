@@ -78,7 +78,7 @@ pub struct RequestId(pub(super) u64);
 
 /// Names a batch of records, as it was when they were taken in: it may be divided later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BatchId(pub(super) u64);
+pub struct BatchId(pub(in crate::producer) u64);
 
 /// Where a record was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

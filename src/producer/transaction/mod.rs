@@ -21,7 +21,7 @@ use crate::cluster::Client;
 use crate::group::GroupOffsets;
 use crate::producer::delivery::closed;
 use crate::producer::driver::desk::Desk;
-use crate::producer::{Delivery, ProducerRecord};
+use crate::producer::{Deliveries, Delivery, ProducerRecord};
 use crate::{Error, ErrorKind};
 use driver::{Begin, Command, Driver};
 use machine::TransactionMachine;
@@ -135,6 +135,17 @@ impl Transaction {
     /// When dropped, the record was not sent.
     pub async fn send(&self, record: &ProducerRecord) -> Result<Delivery, Error> {
         self.desk.send(record).await
+    }
+
+    /// Sends records with the transaction, as
+    /// [`Producer::send_all`](crate::producer::Producer::send_all) does. A record that could not be
+    /// sent is told of by the [`Deliveries`] alone: the commit knows nothing of it.
+    ///
+    /// # Cancel safety
+    ///
+    /// When dropped, the records up to some place were sent, and those after it were not.
+    pub async fn send_all(&self, records: &[ProducerRecord]) -> Deliveries {
+        self.desk.send_all(records).await
     }
 
     /// Has all records go out that were sent, without lingering: together, where nothing of them

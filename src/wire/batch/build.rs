@@ -2,14 +2,11 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 
 use super::varint;
 use super::{BatchError, Batches, HEADER_BYTES, ProducerStamp, RecordBody, Unstamped};
 use crate::wire::compression::{Compression, GzipLevel};
-
-/// The most that stands before a record's body: its length, attributes and the two deltas.
-const MAX_PREFIX_BYTES: usize = 10 + 1 + 10 + 10;
 
 /// Joins record bodies to a batch.
 ///
@@ -54,35 +51,54 @@ impl BatchBuilder {
         }
     }
 
-    /// True where the batch with this record too would take at most `max_bytes` uncompressed.
-    pub fn fits(&self, body: &RecordBody, timestamp: i64, max_bytes: usize) -> bool {
-        let len = self.prefix_len(timestamp) + body.encoded_len();
-        self.size_bytes() + varint::len(len as i64) + len <= max_bytes
-    }
-
     /// Appends a record; `timestamp` is in milliseconds since 1970, -1 for none.
     pub fn push(&mut self, timestamp: i64, body: &RecordBody) {
         self.push_encoded(timestamp, &body.bytes);
     }
 
+    /// Appends a record where the batch then takes at most `max_bytes` uncompressed; false where it
+    /// would take more.
+    #[inline]
+    pub fn push_within(&mut self, max_bytes: usize, timestamp: i64, body: &RecordBody) -> bool {
+        let prefix = self.prefix(timestamp, body.bytes.len());
+        let fits = self.size_bytes() + prefix.len() + body.bytes.len() <= max_bytes;
+        if fits {
+            self.append(&prefix, timestamp, &body.bytes);
+        }
+        fits
+    }
+
     /// Appends a record whose body is encoded already.
     pub(super) fn push_encoded(&mut self, timestamp: i64, body: &[u8]) {
+        let prefix = self.prefix(timestamp, body.len());
+        self.append(&prefix, timestamp, body);
+    }
+
+    /// What stands before the next record's body.
+    #[inline]
+    fn prefix(&self, timestamp: i64, body_len: usize) -> Prefix {
+        let timestamp_delta = match self.is_empty() {
+            true => 0,
+            false => timestamp.wrapping_sub(self.base_timestamp),
+        };
+        let timestamp_delta = varint::encoded(timestamp_delta);
+        let offset_delta = varint::encoded(self.count as i64);
+        let len = 1 + timestamp_delta.1 + offset_delta.1 + body_len;
+        Prefix {
+            length: varint::encoded(len as i64),
+            timestamp_delta,
+            offset_delta,
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, prefix: &Prefix, timestamp: i64, body: &[u8]) {
         if self.is_empty() {
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
         }
-        let len = self.prefix_len(timestamp) + body.len();
-        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        // Put together apart from the records, whose room is then asked for once.
-        let mut prefix = [0; MAX_PREFIX_BYTES];
-        let mut out = &mut prefix[..];
-        varint::put(&mut out, len as i64);
-        out.put_u8(0);
-        varint::put(&mut out, timestamp_delta);
-        varint::put(&mut out, self.count as i64);
-        let unused = out.len();
-        self.records
-            .extend_from_slice(&prefix[..MAX_PREFIX_BYTES - unused]);
+        self.records.reserve(prefix.len() + body.len());
+        prefix.write(&mut self.records);
         self.records.extend_from_slice(body);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
@@ -128,15 +144,41 @@ impl BatchBuilder {
     ) -> Result<Bytes, BatchError> {
         Ok(self.take().seal(producer, transactional)?.to_bytes())
     }
+}
 
-    /// Bytes of the next record between its length and its body.
-    fn prefix_len(&self, timestamp: i64) -> usize {
-        let timestamp_delta = if self.is_empty() {
-            0
+/// What stands before a record's body: its length, attributes and the two deltas.
+struct Prefix {
+    length: (u128, usize),
+    timestamp_delta: (u128, usize),
+    offset_delta: (u128, usize),
+}
+
+impl Prefix {
+    #[inline]
+    fn len(&self) -> usize {
+        self.length.1 + 1 + self.timestamp_delta.1 + self.offset_delta.1
+    }
+
+    #[inline]
+    fn write(&self, out: &mut Vec<u8>) {
+        const NO_ATTRIBUTES: (u128, usize) = (0, 1);
+        let parts = [
+            self.length,
+            NO_ATTRIBUTES,
+            self.timestamp_delta,
+            self.offset_delta,
+        ];
+        // Nearly always all of it goes into one word, which is put together without memory.
+        if self.len() <= size_of::<u128>() {
+            let (word, len) = parts.iter().fold((0, 0), |(word, len), part| {
+                (word | part.0 << (8 * len), len + part.1)
+            });
+            out.extend_from_slice(&word.to_le_bytes()[..len]);
         } else {
-            timestamp.wrapping_sub(self.base_timestamp)
-        };
-        1 + varint::len(timestamp_delta) + varint::len(self.count as i64)
+            for (bytes, len) in parts {
+                out.extend_from_slice(&bytes.to_le_bytes()[..len]);
+            }
+        }
     }
 }
 

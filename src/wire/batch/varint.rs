@@ -123,13 +123,22 @@ impl<'a> Reader<'a> {
 
 /// Appends a zigzag varint.
 pub(super) fn put(out: &mut impl BufMut, number: i64) {
+    let (bytes, len) = encoded(number);
+    out.put_slice(&bytes.to_le_bytes()[..len]);
+}
+
+/// A zigzag varint, the first of its bytes the lowest, and how many they are: 10 at most.
+#[inline]
+pub(super) fn encoded(number: i64) -> (u128, usize) {
     let mut rest = zigzag(number);
+    let (mut bytes, mut len) = (0, 0);
     while rest >= 0x80 {
         // The low seven bits, and the mark that more follow.
-        out.put_u8((rest & 0x7f) as u8 | 0x80);
+        bytes |= u128::from(rest & 0x7f | 0x80) << (8 * len);
         rest >>= 7;
+        len += 1;
     }
-    out.put_u8(rest as u8);
+    (bytes | u128::from(rest) << (8 * len), len + 1)
 }
 
 /// How many bytes [`put`] writes.
@@ -143,6 +152,7 @@ fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
 }
 
+#[inline]
 fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)).cast_unsigned()
 }

@@ -205,10 +205,13 @@ proptest! {
     fn sizes_are_exact(contents in contents()) {
         let mut builder = BatchBuilder::new(Compression::None);
         for content in &contents {
-            let (before, body) = (builder.clone(), content.body());
+            let (mut before, body) = (builder.clone(), content.body());
             builder.push(content.timestamp, &body);
-            prop_assert!(before.fits(&body, content.timestamp, builder.size_bytes()));
-            prop_assert!(!before.fits(&body, content.timestamp, builder.size_bytes() - 1));
+            let (len, size) = (before.len(), before.size_bytes());
+            prop_assert!(!before.push_within(builder.size_bytes() - 1, content.timestamp, &body));
+            prop_assert_eq!((before.len(), before.size_bytes()), (len, size));
+            prop_assert!(before.push_within(builder.size_bytes(), content.timestamp, &body));
+            prop_assert_eq!(before.take(), builder.clone().take());
         }
         prop_assert_eq!(builder.len(), contents.len());
         let size = builder.size_bytes();
