@@ -12,11 +12,12 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use payment_notifier::consumer::{ConsumerConfig, Event};
-use payment_notifier::producer::{Deliveries, ProducerConfig, ProducerRecord};
+use payment_notifier::producer::{ProducerConfig, ProducerRecordRef};
 use payment_notifier::wire::compression::Compression;
 use payment_notifier::{Client, ClientConfig, Consumer, Producer};
 use serde_json::json;
@@ -122,11 +123,13 @@ async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Fai
         ..ProducerConfig::default()
     };
     let producer = Producer::new(client, config);
+    let topic: Arc<str> = arguments.topic.as_str().into();
     let value = vec![b'x'; arguments.size];
-    let record = ProducerRecord::new(arguments.topic.as_str(), None, Some(&value));
+    let record = ProducerRecordRef::new(&topic, None, Some(&value));
+    let records = std::iter::repeat_n(record, arguments.n);
     let first = match arguments.at_once.get() {
-        1 => send_each(&producer, &record, arguments.n).await?,
-        at_once => send_together(&producer, &vec![record; at_once], arguments.n).await?,
+        1 => send_each(&producer, records).await?,
+        at_once => send_together(&producer, records, at_once).await?,
     };
     Ok(Measured {
         first,
@@ -135,15 +138,14 @@ async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Fai
     })
 }
 
-/// Sends a record `n` times, and tells when the first was acknowledged.
+/// Sends records one by one, and tells when the first was acknowledged.
 async fn send_each(
     producer: &Producer,
-    record: &ProducerRecord,
-    n: usize,
+    records: impl Iterator<Item = ProducerRecordRef<'_>>,
 ) -> Result<Instant, Failure> {
     let mut under_way = VecDeque::new();
     let mut first = None;
-    for _ in 0..n {
+    for record in records {
         if under_way.len() == MAX_UNDER_WAY
             && let Some(oldest) = under_way.pop_front()
         {
@@ -159,30 +161,27 @@ async fn send_each(
     Ok(first.unwrap_or_else(Instant::now))
 }
 
-/// Sends the records again and again until it is `n`, and tells when the first were acknowledged.
+/// Sends so many records at once, and tells when the first were acknowledged.
 async fn send_together(
     producer: &Producer,
-    records: &[ProducerRecord],
-    n: usize,
+    mut records: impl ExactSizeIterator<Item = ProducerRecordRef<'_>>,
+    at_once: usize,
 ) -> Result<Instant, Failure> {
-    let mut under_way: VecDeque<(usize, Deliveries)> = VecDeque::new();
+    let mut under_way = VecDeque::new();
     let mut first = None;
-    let (mut sent, mut ended) = (0, 0);
-    while ended < n {
-        while sent < n && sent - ended < MAX_UNDER_WAY {
-            let count = records.len().min(n - sent);
-            under_way.push_back((count, producer.send_all(&records[..count]).await));
-            sent += count;
+    loop {
+        while records.len() > 0 && under_way.len() * at_once < MAX_UNDER_WAY {
+            let some = records.by_ref().take(at_once);
+            under_way.push_back(producer.send_all(some).await);
         }
-        if let Some((count, deliveries)) = under_way.pop_front() {
-            for result in deliveries.await {
-                result?;
-            }
-            ended += count;
-            first.get_or_insert_with(Instant::now);
+        let Some(oldest) = under_way.pop_front() else {
+            return Ok(first.unwrap_or_else(Instant::now));
+        };
+        for result in oldest.await {
+            result?;
         }
+        first.get_or_insert_with(Instant::now);
     }
-    Ok(first.unwrap_or_else(Instant::now))
 }
 
 async fn consume(client: &Client, arguments: &Arguments) -> Result<Measured, Failure> {

@@ -6,14 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::delivery::{Delivery, Outcome, State};
+use super::delivery::Outcome;
 use super::machine::{Acked, BatchId};
 use crate::Error;
 
 /// Records on their way that were handed in together: resolves once each has been acknowledged or
-/// has failed for good, as a [`Delivery`] does, and tells how each has ended, in the order in which
-/// they were handed in. Dropping it does not take the records back.
+/// has failed for good, as a [`Delivery`](super::Delivery) does, and tells how each has ended, in the order in which
+/// they were handed in; that is told once. Dropping it does not take the records back.
 #[derive(Debug, Default)]
+#[must_use = "it tells which records could not be sent"]
 pub struct Deliveries {
     /// Those that have not ended.
     runs: VecDeque<Run>,
@@ -27,7 +28,7 @@ enum Run {
     Refused(Error),
     /// At these places of one batch, with one time.
     Taken {
-        batch: Option<BatchId>,
+        batch: BatchId,
         outcome: Arc<Outcome>,
         places: Range<u32>,
         timestamp_ms: i64,
@@ -56,7 +57,7 @@ impl Deliveries {
                 outcome,
                 places,
                 timestamp_ms: at,
-            }) if (*last, places.end, *at) == (Some(batch), place, timestamp_ms) => {
+            }) if (*last, places.end, *at) == (batch, place, timestamp_ms) => {
                 places.end += 1;
                 outcome.note_taken(place);
             }
@@ -64,30 +65,13 @@ impl Deliveries {
                 let outcome = outcome();
                 outcome.note_taken(place);
                 self.runs.push_back(Run::Taken {
-                    batch: Some(batch),
+                    batch,
                     outcome,
                     places: place..place + 1,
                     timestamp_ms,
                 });
             }
         }
-    }
-
-    /// Adds a record that was handed in by itself.
-    pub(super) fn push(&mut self, delivery: Delivery) {
-        self.runs.push_back(match delivery.0 {
-            State::Refused(error) => Run::Refused(error),
-            State::Taken {
-                outcome,
-                place,
-                timestamp_ms,
-            } => Run::Taken {
-                batch: None,
-                outcome,
-                places: place..place + 1,
-                timestamp_ms,
-            },
-        });
     }
 }
 
@@ -140,8 +124,8 @@ mod tests {
         })
     }
 
-    /// Two batches in turn, the first of three records and divided on its way, one refused record
-    /// between them, and at the end one that was sent by itself.
+    /// Two batches in turn, the first of three records and divided on its way, and one refused
+    /// record between them.
     #[test]
     fn all_are_told_in_order_once_the_last_has_ended() {
         let [one, other] = [1, 2].map(|id| (BatchId(id), Arc::new(Outcome::default())));
@@ -156,7 +140,7 @@ mod tests {
         deliveries.refused(closed());
         taken(&mut deliveries, &other, 0);
         taken(&mut deliveries, &one, 2);
-        deliveries.push(Delivery::taken(other.1.clone(), 1, 77));
+        taken(&mut deliveries, &other, 1);
 
         assert!((&mut deliveries).now_or_never().is_none());
         one.1.end(1..3, stored(0, 8));
@@ -174,7 +158,7 @@ mod tests {
             Err(ErrorKind::Closed),
             Ok((1, 3, 0)),
             Ok((0, 9, 20)),
-            Ok((1, 4, 77)),
+            Ok((1, 4, 10)),
         ];
         assert_eq!(told.collect::<Vec<_>>(), expected);
     }

@@ -12,10 +12,10 @@ use crate::{Error, ErrorKind};
 /// A record on its way: resolves when it is acknowledged or has failed for good, at the latest
 /// `delivery.timeout.ms` after it was taken in. Dropping it does not take the record back.
 #[derive(Debug)]
-pub struct Delivery(pub(super) State);
+pub struct Delivery(State);
 
 #[derive(Debug)]
-pub(super) enum State {
+enum State {
     Refused(Error),
     Taken {
         outcome: Arc<Outcome>,
@@ -73,6 +73,24 @@ struct Told {
     /// Nothing more will be told.
     given_up: bool,
     waiting: Vec<Waker>,
+    /// Those who wait for all records.
+    flushes: usize,
+}
+
+/// One who waits for all records of a batch.
+struct Flush<'a>(&'a Outcome);
+
+impl<'a> Flush<'a> {
+    fn begin(outcome: &'a Outcome) -> Self {
+        outcome.told().flushes += 1;
+        Self(outcome)
+    }
+}
+
+impl Drop for Flush<'_> {
+    fn drop(&mut self) {
+        self.0.told().flushes -= 1;
+    }
 }
 
 impl Outcome {
@@ -104,6 +122,7 @@ impl Outcome {
 
     /// Waits until all records have ended, however.
     pub(super) async fn ended(&self) {
+        let _flush = Flush::begin(self);
         std::future::poll_fn(|cx| {
             let mut told = self.told();
             if told.ended >= self.taken() || told.given_up {
@@ -159,7 +178,7 @@ impl Outcome {
         if last.is_some_and(|last| last.will_wake(cx.waker())) {
             return;
         }
-        if told.waiting.len() > self.taken() as usize {
+        if told.waiting.len() > self.taken() as usize + told.flushes {
             told.waiting.drain(..).for_each(Waker::wake);
         }
         told.waiting.push(cx.waker().clone());
@@ -264,6 +283,24 @@ mod tests {
         assert!(poll(&mut deliveries[0], &other).is_pending());
         outcome.end(0..100, stored(0));
         assert_eq!((one.woken(), other.woken()), (1, 1));
+    }
+
+    #[test]
+    fn those_who_wait_for_all_are_not_woken_by_one_another() {
+        let (outcome, mut deliveries) = batch_of(1);
+        let tasks: [Arc<Counting>; 4] = Default::default();
+        let mut flushes = [(); 3].map(|()| Box::pin(outcome.ended()));
+        assert!(poll(&mut deliveries[0], &tasks[3]).is_pending());
+        for (flush, task) in flushes.iter_mut().zip(&tasks) {
+            let waker = Waker::from(Arc::clone(task));
+            let polled = flush.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        assert_eq!(tasks.each_ref().map(|task| task.woken()), [0; 4]);
+        outcome.end(0..1, stored(0));
+        assert_eq!(tasks.each_ref().map(|task| task.woken()), [1; 4]);
+        drop(flushes);
+        assert_eq!(outcome.told().flushes, 0);
     }
 
     #[test]

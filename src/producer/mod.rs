@@ -36,7 +36,7 @@ pub use transaction::{Transaction, TransactionalConfig, TransactionalProducer};
 
 use crate::clock::now;
 use crate::cluster::Client;
-use crate::wire::batch::RecordBody;
+use crate::wire::batch::{BodyRef, RecordBody};
 use crate::{Error, ErrorKind};
 use driver::Driver;
 use driver::desk::Desk;
@@ -49,7 +49,8 @@ pub struct ProducerRecord {
     /// The partition; without one the key decides as Java does, and without a key the records
     /// stay with one partition for a batch's worth (KIP-794).
     pub partition: Option<i32>,
-    /// Milliseconds since 1970; without one, the time at which the record is taken into a batch.
+    /// Milliseconds since 1970; without one, the time at which the record, or the first of some that
+    /// were handed in together, is taken into a batch.
     pub timestamp_ms: Option<i64>,
     /// Key, value and headers.
     pub body: RecordBody,
@@ -64,6 +65,44 @@ impl ProducerRecord {
             partition: None,
             timestamp_ms: None,
             body,
+        }
+    }
+}
+
+/// A record to be sent, where the caller has it: its bytes are copied once, into their batch.
+#[derive(Clone, Copy, Debug)]
+pub struct ProducerRecordRef<'a> {
+    /// The topic.
+    pub topic: &'a Arc<str>,
+    /// As a [`ProducerRecord`]'s.
+    pub partition: Option<i32>,
+    /// As a [`ProducerRecord`]'s.
+    pub timestamp_ms: Option<i64>,
+    /// Key, value and headers.
+    pub body: BodyRef<'a>,
+}
+
+impl<'a> ProducerRecordRef<'a> {
+    /// A record without headers, at the partition that its key decides.
+    #[inline]
+    pub fn new(topic: &'a Arc<str>, key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Self {
+        Self {
+            topic,
+            partition: None,
+            timestamp_ms: None,
+            body: BodyRef::new(key, value, &[]),
+        }
+    }
+}
+
+impl<'a> From<&'a ProducerRecord> for ProducerRecordRef<'a> {
+    #[inline]
+    fn from(record: &'a ProducerRecord) -> Self {
+        Self {
+            topic: &record.topic,
+            partition: record.partition,
+            timestamp_ms: record.timestamp_ms,
+            body: (&record.body).into(),
         }
     }
 }
@@ -127,22 +166,30 @@ impl Producer {
     /// # Cancel safety
     ///
     /// When dropped, the record was not sent.
-    pub async fn send(&self, record: &ProducerRecord) -> Result<Delivery, Error> {
-        self.0.0.send(record).await
+    pub async fn send<'a>(
+        &self,
+        record: impl Into<ProducerRecordRef<'a>>,
+    ) -> Result<Delivery, Error> {
+        self.0.0.send(record.into()).await
     }
 
     /// Sends records in their order, each as [`send`](Self::send) does, for less of the processor:
-    /// those without a time of their own bear one time for many. One that can't be sent
-    /// does not keep back those after it; why is told in its place.
+    /// those without a time of their own bear one time for many. One that can't be sent does not
+    /// keep back those after it: why is told in its place, and in that of those after it that are
+    /// for the same topic or partition, which is not asked for again.
     ///
     /// ```no_run
-    /// # use payment_notifier::producer::{Producer, ProducerRecord};
-    /// # async fn example(producer: Producer, records: Vec<ProducerRecord>) {
-    /// let deliveries = producer.send_all(&records).await; // on their way
-    /// for (record, result) in records.iter().zip(deliveries.await) {
+    /// # async fn example(producer: payment_notifier::Producer) {
+    /// use payment_notifier::producer::ProducerRecordRef;
+    ///
+    /// let topic = "payment-notification".into();
+    /// let values: [&[u8]; 2] = [b"{\"amount\": 1}", b"{\"amount\": 2}"];
+    /// let records = values.map(|value| ProducerRecordRef::new(&topic, None, Some(value)));
+    /// let deliveries = producer.send_all(records).await; // they are on their way
+    /// for (number, result) in deliveries.await.into_iter().enumerate() {
     ///     match result {
-    ///         Ok(acked) => println!("{} at offset {}", record.topic, acked.offset),
-    ///         Err(error) => println!("{}: {error}", record.topic),
+    ///         Ok(acked) => println!("{number}: at offset {}", acked.offset),
+    ///         Err(error) => println!("{number}: {error}"),
     ///     }
     /// }
     /// # }
@@ -151,7 +198,10 @@ impl Producer {
     /// # Cancel safety
     ///
     /// When dropped, the records up to some place were sent, and those after it were not.
-    pub async fn send_all(&self, records: &[ProducerRecord]) -> Deliveries {
+    pub async fn send_all<'a, R: Into<ProducerRecordRef<'a>>>(
+        &self,
+        records: impl IntoIterator<Item = R>,
+    ) -> Deliveries {
         self.0.0.send_all(records).await
     }
 

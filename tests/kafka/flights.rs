@@ -18,8 +18,8 @@ pub(crate) const TESTS: &[Test] = tests![
 ];
 
 const PARTITIONS: usize = 3;
-/// Records that are handed in until it is the turn of the first partition again.
-const TURN: usize = 2 * PARTITIONS;
+/// One by itself and some together; each partition gets its share of both.
+const TURN: usize = 2 * PARTITIONS + 1;
 /// Several batches of a partition, and several times what is in flight: half are single records,
 /// and half all the others of a turn.
 const UNDER_WAY: usize = 200;

@@ -12,7 +12,7 @@ use crate::cluster::{Client, Metadata};
 use crate::producer::delivery::{Outcome, closed};
 use crate::producer::machine::{BatchId, Taken};
 use crate::producer::{
-    ProducerMachine, ProducerRecord, SendRefused, StickyPartitioner, partition_for_key,
+    ProducerMachine, ProducerRecordRef, SendRefused, StickyPartitioner, partition_for_key,
 };
 use crate::wire::{TopicPartition, same_name};
 
@@ -56,23 +56,19 @@ impl<M: Records> Books<M> {
         }
     }
 
-    /// Gives the machine a record, where it is its turn and the topic has `count` partitions, or
-    /// tells why it can't be taken; `None` where it has to wait. Without a count the topic's is
-    /// looked up, and those in line go first. Which partition it is for is settled once, whether it
-    /// is taken or not.
+    /// Gives the machine a record whose topic has `count` partitions, or tells why it can't be
+    /// taken; `None` where it has to wait. Without a count the topic's is looked up. Which partition
+    /// it is for is settled once, whether it is taken or not.
     #[inline]
     pub(super) fn offer(
         &mut self,
-        record: &ProducerRecord,
+        record: &ProducerRecordRef<'_>,
         partition: &mut Option<i32>,
         count: Option<i32>,
         timestamp_ms: i64,
     ) -> Option<Result<Taken, Error>> {
         if self.closed {
             return Some(Err(closed()));
-        }
-        if count.is_none() && self.in_line > 0 {
-            return None;
         }
         if !self.address(record, partition, count) {
             return None;
@@ -92,14 +88,14 @@ impl<M: Records> Books<M> {
     #[inline]
     fn address(
         &mut self,
-        record: &ProducerRecord,
+        record: &ProducerRecordRef<'_>,
         partition: &mut Option<i32>,
         count: Option<i32>,
     ) -> bool {
         let last = self.last.as_ref();
-        let known = last.filter(|(tp, _)| same_name(&tp.topic, &record.topic));
+        let known = last.filter(|(tp, _)| same_name(&tp.topic, record.topic));
         let known = known.map(|(_, count)| *count);
-        let look_up = || self.metadata.borrow().partition_count(&record.topic);
+        let look_up = || self.metadata.borrow().partition_count(record.topic);
         let Some(count) = count.or(known).or_else(look_up) else {
             return false;
         };
@@ -117,24 +113,28 @@ impl<M: Records> Books<M> {
         true
     }
 
-    fn choose(&mut self, record: &ProducerRecord, count: i32) -> i32 {
+    fn choose(&mut self, record: &ProducerRecordRef<'_>, count: i32) -> i32 {
         match record.body.key() {
             Some(key) => partition_for_key(key, count),
             None => {
                 let bytes = record.body.encoded_len();
-                self.sticky.partition(&record.topic, count, bytes)
+                self.sticky.partition(record.topic, count, bytes)
             }
         }
     }
 
     /// Takes the record in where it was addressed to.
     #[inline]
-    fn take(&mut self, record: &ProducerRecord, timestamp_ms: i64) -> Result<Taken, SendRefused> {
+    fn take(
+        &mut self,
+        record: &ProducerRecordRef<'_>,
+        timestamp_ms: i64,
+    ) -> Result<Taken, SendRefused> {
         let Some((tp, _)) = &self.last else {
             return Err(SendRefused::Closed);
         };
         let machine = self.machine.records();
-        if let Some(taken) = machine.join(tp, &record.body, timestamp_ms) {
+        if let Some(taken) = machine.join(tp, record.body, timestamp_ms) {
             return Ok(taken);
         }
         let now = now();
@@ -142,7 +142,7 @@ impl<M: Records> Books<M> {
             let leader = self.metadata.borrow().leader(tp);
             machine.handle_leader(tp, leader, now);
         }
-        machine.handle_send(tp, &record.body, timestamp_ms, now)
+        machine.handle_send(tp, record.body, timestamp_ms, now)
     }
 
     pub(super) fn outcome(&mut self, batch: BatchId) -> Arc<Outcome> {

@@ -18,10 +18,13 @@ use crate::cluster::Client;
 use crate::producer::deliveries::Deliveries;
 use crate::producer::delivery::{Delivery, Outcome, closed};
 use crate::producer::machine::{BatchId, Stored};
-use crate::producer::{ProduceFailure, ProducerRecord, partitions};
+use crate::producer::{ProduceFailure, ProducerRecordRef, partitions};
+use crate::wire::same_name;
 
 /// Of records that are handed in together, so many are taken in before others get the lock.
-const UNDER_ONE_LOCK: usize = 64;
+const MOST_AT_ONCE: usize = 64;
+/// No further one is, once those have so many bytes.
+const MOST_BYTES_AT_ONCE: usize = 1 << 16;
 
 /// What those who send and the producer's task share.
 pub(in crate::producer) struct Desk<M> {
@@ -56,68 +59,116 @@ impl<M: Records> Desk<M> {
     /// Hands in a record, as [`Producer::send`](crate::producer::Producer::send) has it.
     pub(in crate::producer) async fn send(
         &self,
-        record: &ProducerRecord,
+        record: ProducerRecordRef<'_>,
     ) -> Result<Delivery, Error> {
         // Nothing else here lets the producer's task run in between.
         tokio::task::coop::consume_budget().await;
         let mut partition = record.partition;
-        match self.offer(record, &mut partition, None)? {
+        match self.offer(&record, &mut partition, None)? {
             Some(delivery) => Ok(delivery),
-            None => self.send_in_line(record, partition).await,
+            None => self.send_in_line(&record, partition).await,
         }
     }
 
     /// Hands in records, as [`Producer::send_all`](crate::producer::Producer::send_all) has it.
-    pub(in crate::producer) async fn send_all(&self, records: &[ProducerRecord]) -> Deliveries {
-        let mut deliveries = Deliveries::default();
-        let mut rest = records;
-        while !rest.is_empty() {
-            // Nothing else here lets the producer's task run in between.
-            tokio::task::coop::consume_budget().await;
-            let (batch, after) = rest.split_at(rest.len().min(UNDER_ONE_LOCK));
-            rest = match self.offer_all(batch, &mut deliveries) {
-                None => after,
-                Some((at, partition)) => {
-                    let rest = &rest[at..];
-                    let done = self.send_first(rest, partition, &mut deliveries).await;
-                    &rest[done..]
-                }
-            };
-        }
-        deliveries
-    }
-
-    /// Hands in the first record, whose partition may be settled, the long way. Those behind it
-    /// that would only fail in the same way do so with it: tells how many are done with.
-    async fn send_first(
+    pub(in crate::producer) async fn send_all<'a, R: Into<ProducerRecordRef<'a>>>(
         &self,
-        records: &[ProducerRecord],
-        partition: Option<i32>,
-        deliveries: &mut Deliveries,
-    ) -> usize {
-        let Some(first) = records.first() else {
-            return 0;
-        };
-        match self.send_in_line(first, partition).await {
-            Ok(delivery) => {
-                deliveries.push(delivery);
-                1
+        records: impl IntoIterator<Item = R>,
+    ) -> Deliveries {
+        let mut records = records.into_iter().map(Into::into);
+        let mut deliveries = Deliveries::default();
+        // What the caller's iterator does, it does before the lock is taken.
+        let mut some = Vec::with_capacity(records.size_hint().0.min(MOST_AT_ONCE));
+        let mut nowhere = Vec::new();
+        loop {
+            some.clear();
+            let mut bytes = 0;
+            while some.len() < MOST_AT_ONCE
+                && bytes < MOST_BYTES_AT_ONCE
+                && let Some(record) = records.next()
+            {
+                bytes += record.body.encoded_len();
+                some.push(record);
             }
-            Err(error) => {
-                let place = |record: &ProducerRecord| (record.topic.clone(), record.partition);
-                let alike = records.iter().take_while(|it| place(it) == place(first));
-                alike.map(|_| deliveries.refused(error.clone())).count()
+            if some.is_empty() {
+                return deliveries;
+            }
+            self.send_some(&some, &mut nowhere, &mut deliveries).await;
+        }
+    }
+
+    /// Hands in some records. `nowhere` has those that can't go where they are for, and why: others
+    /// for there would only wait to be told the same.
+    async fn send_some<'a>(
+        &self,
+        records: &[ProducerRecordRef<'a>],
+        nowhere: &mut Vec<(ProducerRecordRef<'a>, Error)>,
+        deliveries: &mut Deliveries,
+    ) {
+        // Nothing else here lets the producer's task run in between.
+        tokio::task::coop::consume_budget().await;
+        let mut rest = records;
+        let mut partition = rest.first().and_then(|first| first.partition);
+        while !rest.is_empty() {
+            let Some(taken) = self.offer_all(rest, &mut partition, None, deliveries) else {
+                return;
+            };
+            rest = &rest[taken..];
+            let waits = rest[0];
+            let known = nowhere.iter().find(|(it, _)| same_place(it, &waits));
+            let error = match known {
+                Some((_, error)) => error.clone(),
+                None => match self
+                    .send_some_in_line(rest, &mut partition, deliveries)
+                    .await
+                {
+                    Ok(taken) => {
+                        rest = &rest[taken..];
+                        continue;
+                    }
+                    Err(error) => {
+                        if partition == waits.partition {
+                            nowhere.push((waits, error.clone()));
+                        }
+                        error
+                    }
+                },
+            };
+            deliveries.refused(error);
+            rest = &rest[1..];
+            partition = rest.first().and_then(|first| first.partition);
+        }
+    }
+
+    /// The long way: asks for the first one's topic, waits for room, and hands in as many as there is
+    /// room for; tells how many, one at least. The first one's partition may be settled, and that of
+    /// the one behind the last is afterwards.
+    async fn send_some_in_line(
+        &self,
+        records: &[ProducerRecordRef<'_>],
+        partition: &mut Option<i32>,
+        deliveries: &mut Deliveries,
+    ) -> Result<usize, Error> {
+        let topic = records.first().map_or("", |first| &**first.topic);
+        let count = partitions(&self.client, topic, *partition).await?;
+        let _in_line = InLine::enter(self);
+        let _turn = self.line.lock().await;
+        loop {
+            match self.offer_all(records, partition, Some(count), deliveries) {
+                None => return Ok(records.len()),
+                Some(0) => self.room.notified().await,
+                Some(sent) => return Ok(sent),
             }
         }
     }
 
-    /// The long way: asks for the topic, and waits for room.
+    /// The same for one.
     async fn send_in_line(
         &self,
-        record: &ProducerRecord,
+        record: &ProducerRecordRef<'_>,
         mut partition: Option<i32>,
     ) -> Result<Delivery, Error> {
-        let count = partitions(&self.client, &record.topic, partition).await?;
+        let count = partitions(&self.client, record.topic, partition).await?;
         let _in_line = InLine::enter(self);
         let _turn = self.line.lock().await;
         loop {
@@ -131,13 +182,16 @@ impl<M: Records> Desk<M> {
     /// Gives the machine a record, as [`Books::offer`] has it.
     fn offer(
         &self,
-        record: &ProducerRecord,
+        record: &ProducerRecordRef<'_>,
         partition: &mut Option<i32>,
         count: Option<i32>,
     ) -> Result<Option<Delivery>, Error> {
         let mut books = self.books();
         if books.closed {
             return Err(closed());
+        }
+        if count.is_none() && books.in_line > 0 {
+            return Ok(None);
         }
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(wall_clock_ms);
         let delivery = match books.offer(record, partition, count, timestamp_ms) {
@@ -156,24 +210,33 @@ impl<M: Records> Desk<M> {
         Ok(Some(delivery))
     }
 
-    /// Gives the machine records, which bear one time where they have none of their own. Ends
-    /// before one that has to wait: tells how many come before it, and its partition, where that is
-    /// settled.
+    /// Gives the machine records, which bear one time where they have none of their own: all, or
+    /// those before one that has to wait, and tells how many come before it. The first one's partition
+    /// may be settled, and its topic's `count` of partitions be known, where it is its turn; without
+    /// that, those in line go first. The partition is that of the one that has to wait afterwards.
     fn offer_all(
         &self,
-        records: &[ProducerRecord],
+        records: &[ProducerRecordRef<'_>],
+        partition: &mut Option<i32>,
+        count: Option<i32>,
         deliveries: &mut Deliveries,
-    ) -> Option<(usize, Option<i32>)> {
-        let now_ms = wall_clock_ms();
+    ) -> Option<usize> {
         let mut stirs = false;
         let mut waits = None;
         let mut books = self.books();
+        if count.is_none() && books.in_line > 0 {
+            return Some(0);
+        }
+        let now_ms = wall_clock_ms();
         for (at, record) in records.iter().enumerate() {
-            let mut partition = record.partition;
+            let count = count.filter(|_| at == 0);
+            if at > 0 {
+                *partition = record.partition;
+            }
             let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
-            match books.offer(record, &mut partition, None, timestamp_ms) {
+            match books.offer(record, partition, count, timestamp_ms) {
                 None => {
-                    waits = Some((at, partition));
+                    waits = Some(at);
                     break;
                 }
                 Some(Ok(taken)) => {
@@ -252,6 +315,10 @@ impl<M: Records> Desk<M> {
         outcomes.values().for_each(|outcome| outcome.give_up());
         self.room.notify_one();
     }
+}
+
+fn same_place(one: &ProducerRecordRef<'_>, other: &ProducerRecordRef<'_>) -> bool {
+    one.partition == other.partition && same_name(one.topic, other.topic)
 }
 
 /// Counts one who waits for room: those who come later go behind.

@@ -189,13 +189,13 @@ async fn a_full_buffer_holds_records_up_and_loses_none() {
 async fn records_sent_together_wait_for_room_and_keep_their_order() {
     let mut log = Log::default();
     let peer = broker(move |call| call.answer(&log.append(call))).await;
-    let small = ProducerConfig {
+    let one_at_a_time = ProducerConfig {
         buffer_bytes: 200,
         batch_bytes: 1,
         linger: Duration::ZERO,
         ..config()
     };
-    let producer = producer(&peer, small).await;
+    let producer = producer(&peer, one_at_a_time).await;
     let large = ProducerRecord::new("t", None, Some(&[0; 150]));
     let records: Vec<_> = (0..12)
         .flat_map(|_| [record(0), large.clone(), record(1)])
@@ -220,6 +220,37 @@ async fn records_sent_together_wait_for_room_and_keep_their_order() {
 }
 
 #[tokio::test]
+async fn several_who_send_together_find_room_in_turn() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let small = ProducerConfig {
+        buffer_bytes: 1_000,
+        linger: Duration::ZERO,
+        ..config()
+    };
+    let producer = producer(&peer, small).await;
+    let records: Vec<_> = (0..500).map(|number| record(number % 2)).collect();
+    let all = async || ended_all(producer.send_all(&records).await).await;
+    let (one, other) = tokio::join!(all(), all());
+    let mut stored = [Vec::new(), Vec::new()];
+    for results in [one, other] {
+        let mut before = [-1; 2];
+        for (result, record) in results.into_iter().zip(&records) {
+            let acked = result.unwrap();
+            assert_eq!(Some(acked.partition), record.partition);
+            let before = &mut before[acked.partition as usize];
+            assert!(acked.offset > *before, "{} after {before}", acked.offset);
+            *before = acked.offset;
+            stored[acked.partition as usize].push(acked.offset);
+        }
+    }
+    for mut offsets in stored {
+        offsets.sort_unstable();
+        assert_eq!(offsets, (0..500).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
 async fn one_that_can_not_be_sent_keeps_back_none_that_was_sent_with_it() {
     let mut log = Log::default();
     let peer = broker(move |call| call.answer(&log.append(call))).await;
@@ -236,6 +267,8 @@ async fn one_that_can_not_be_sent_keeps_back_none_that_was_sent_with_it() {
         missing,
         timed(4),
         huge,
+        record(2),
+        ProducerRecord::new("u", None, None),
         record(2),
         timed(7),
     ];
@@ -254,6 +287,8 @@ async fn one_that_can_not_be_sent_keeps_back_none_that_was_sent_with_it() {
         unknown,
         Ok((0, 1, 4)),
         Err((ErrorKind::Broker, Some(ErrorCode::MESSAGE_TOO_LARGE))),
+        Err((ErrorKind::Usage, None)),
+        unknown,
         Err((ErrorKind::Usage, None)),
         Ok((0, 2, 7)),
     ];

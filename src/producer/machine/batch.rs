@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::vocabulary::{BatchId, ProduceFailure, ProducerConfig, RequestId};
-use crate::wire::batch::{BatchBuilder, HEADER_BYTES, ProducerStamp, RecordBody, Unstamped};
+use crate::wire::batch::{BatchBuilder, BodyRef, HEADER_BYTES, ProducerStamp, Unstamped};
 
 /// The most that stands before a record's body: its length, attributes and the two deltas.
 const RECORD_OVERHEAD_BYTES: usize = 5 + 1 + 10 + 5;
 
 /// The most that a record takes up in a batch that isn't compressed.
-pub(super) fn most_bytes(body: &RecordBody) -> usize {
+pub(super) fn most_bytes(body: &BodyRef<'_>) -> usize {
     RECORD_OVERHEAD_BYTES + body.encoded_len()
 }
 
@@ -55,7 +55,7 @@ impl Batch {
     pub(super) fn new(
         id: BatchId,
         timestamp: i64,
-        body: &RecordBody,
+        body: &BodyRef<'_>,
         buffer: Vec<u8>,
         config: &ProducerConfig,
         now: Instant,
@@ -63,7 +63,7 @@ impl Batch {
         let mut builder = BatchBuilder::new(config.compression)
             .with_gzip_level(config.gzip_level)
             .with_buffer(buffer);
-        builder.push(timestamp, body);
+        builder.push(timestamp, *body);
         Self::of(id, Content::Open(builder), None, now)
     }
 
@@ -87,7 +87,7 @@ impl Batch {
     pub(super) fn push(
         &mut self,
         timestamp: i64,
-        body: &RecordBody,
+        body: &BodyRef<'_>,
         config: &ProducerConfig,
     ) -> Option<u32> {
         let Content::Open(builder) = &mut self.content else {
@@ -95,7 +95,9 @@ impl Batch {
         };
         let limit = config.batch_bytes.min(config.max_request_bytes);
         let place = as_place(builder.len());
-        builder.push_within(limit, timestamp, body).then_some(place)
+        builder
+            .push_within(limit, timestamp, *body)
+            .then_some(place)
     }
 
     /// Takes no more records and doesn't linger.

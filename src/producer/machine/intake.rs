@@ -6,7 +6,7 @@ use super::ProducerMachine;
 use super::batch::{Batch, most_bytes};
 use super::vocabulary::{BatchId, SendRefused, Taken};
 use crate::wire::TopicPartition;
-use crate::wire::batch::{HEADER_BYTES, RecordBody};
+use crate::wire::batch::{BodyRef, HEADER_BYTES};
 
 impl ProducerMachine {
     /// Takes a record in for a partition. `timestamp` is in milliseconds since 1970. Its end is
@@ -14,13 +14,14 @@ impl ProducerMachine {
     ///
     /// # Errors
     /// [`SendRefused`] where the record can't be taken, now or ever.
-    pub fn handle_send(
+    pub fn handle_send<'a>(
         &mut self,
         partition: &TopicPartition,
-        body: &RecordBody,
+        body: impl Into<BodyRef<'a>>,
         timestamp: i64,
         now: Instant,
     ) -> Result<Taken, SendRefused> {
+        let body = &body.into();
         self.observe(now);
         self.admit(body)?;
         let index = self.index_of(partition);
@@ -47,19 +48,20 @@ impl ProducerMachine {
     /// not be found out: where `None` comes of it, [`handle_send`](Self::handle_send) is to be
     /// called.
     #[inline]
-    pub fn join(
+    pub fn join<'a>(
         &mut self,
         partition: &TopicPartition,
-        body: &RecordBody,
+        body: impl Into<BodyRef<'a>>,
         timestamp: i64,
     ) -> Option<Taken> {
+        let body = &body.into();
         self.admit(body).ok()?;
         let index = self.find(partition)?;
         self.join_at(index, body, timestamp)
     }
 
     #[inline]
-    fn join_at(&mut self, index: usize, body: &RecordBody, timestamp: i64) -> Option<Taken> {
+    fn join_at(&mut self, index: usize, body: &BodyRef<'_>, timestamp: i64) -> Option<Taken> {
         let (taken, bytes) = self.partitions[index].join(timestamp, body, &self.config)?;
         self.buffered_bytes += bytes;
         if taken.stirs {
@@ -69,7 +71,7 @@ impl ProducerMachine {
     }
 
     #[inline]
-    fn admit(&self, body: &RecordBody) -> Result<(), SendRefused> {
+    fn admit(&self, body: &BodyRef<'_>) -> Result<(), SendRefused> {
         if let Some(failure) = self.failure.as_ref().or(self.abandoned()) {
             return Err(SendRefused::Failed(failure.clone()));
         }

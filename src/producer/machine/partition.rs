@@ -9,7 +9,7 @@ use super::numbering::Restart;
 use super::vocabulary::{BatchOut, ProducerConfig, RequestId, Taken};
 use crate::producer::sequence::Sequence;
 use crate::wire::TopicPartition;
-use crate::wire::batch::RecordBody;
+use crate::wire::batch::BodyRef;
 
 /// Whether the partition belongs to the open transaction, as far as its coordinator has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Partition {
     pub(super) fn join(
         &mut self,
         timestamp: i64,
-        body: &RecordBody,
+        body: &BodyRef<'_>,
         config: &ProducerConfig,
     ) -> Option<(Taken, usize)> {
         let last = self.queue.back_mut()?;

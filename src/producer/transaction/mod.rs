@@ -21,7 +21,7 @@ use crate::cluster::Client;
 use crate::group::GroupOffsets;
 use crate::producer::delivery::closed;
 use crate::producer::driver::desk::Desk;
-use crate::producer::{Deliveries, Delivery, ProducerRecord};
+use crate::producer::{Deliveries, Delivery, ProducerRecordRef};
 use crate::{Error, ErrorKind};
 use driver::{Begin, Command, Driver};
 use machine::TransactionMachine;
@@ -124,7 +124,8 @@ impl TransactionalProducer {
 impl Transaction {
     /// Sends a record with the transaction; waits for the topic's metadata, and for room in the
     /// buffer. What the [`Delivery`] tells can be awaited or not: the commit waits for all of
-    /// them, and an acknowledged record is still to be committed.
+    /// them, and an acknowledged record is still to be committed. Only of one that is too large to
+    /// be sent at all does the commit know nothing.
     ///
     /// # Errors
     ///
@@ -133,8 +134,11 @@ impl Transaction {
     /// # Cancel safety
     ///
     /// When dropped, the record was not sent.
-    pub async fn send(&self, record: &ProducerRecord) -> Result<Delivery, Error> {
-        self.desk.send(record).await
+    pub async fn send<'a>(
+        &self,
+        record: impl Into<ProducerRecordRef<'a>>,
+    ) -> Result<Delivery, Error> {
+        self.desk.send(record.into()).await
     }
 
     /// Sends records with the transaction, as
@@ -144,7 +148,10 @@ impl Transaction {
     /// # Cancel safety
     ///
     /// When dropped, the records up to some place were sent, and those after it were not.
-    pub async fn send_all(&self, records: &[ProducerRecord]) -> Deliveries {
+    pub async fn send_all<'a, R: Into<ProducerRecordRef<'a>>>(
+        &self,
+        records: impl IntoIterator<Item = R>,
+    ) -> Deliveries {
         self.desk.send_all(records).await
     }
 

@@ -115,6 +115,89 @@ impl fmt::Debug for Headers<'_> {
     }
 }
 
+/// A record's body as it goes into a batch: one that is encoded, or the fields of one, which are
+/// encoded where they are written to.
+///
+/// `Debug` shows sizes and header keys, never a value.
+#[derive(Clone, Copy)]
+pub struct BodyRef<'a> {
+    content: Content<'a>,
+    encoded_len: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Encoded(&'a RecordBody),
+    Fields(Option<&'a [u8]>, Option<&'a [u8]>, &'a [Header<'a>]),
+}
+
+impl<'a> BodyRef<'a> {
+    /// Of a key, a value (null is a tombstone) and headers.
+    #[inline]
+    pub fn new(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a [Header<'a>]) -> Self {
+        Self {
+            content: Content::Fields(key, value, headers),
+            encoded_len: fields_len(key, value, headers),
+        }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        match self.content {
+            Content::Encoded(body) => body.key(),
+            Content::Fields(key, ..) => key,
+        }
+    }
+
+    /// Size in bytes within a batch.
+    #[inline]
+    pub fn encoded_len(&self) -> usize {
+        self.encoded_len
+    }
+
+    /// Appends its bytes.
+    #[inline]
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        match self.content {
+            Content::Encoded(body) => out.extend_from_slice(&body.bytes),
+            Content::Fields(key, value, headers) => {
+                put_nullable(out, key);
+                put_nullable(out, value);
+                varint::put(out, size(headers.len()));
+                put_headers(out, headers);
+            }
+        }
+    }
+}
+
+impl<'a> From<&'a RecordBody> for BodyRef<'a> {
+    #[inline]
+    fn from(body: &'a RecordBody) -> Self {
+        Self {
+            content: Content::Encoded(body),
+            encoded_len: body.encoded_len(),
+        }
+    }
+}
+
+impl fmt::Debug for BodyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (key, value, headers) = match self.content {
+            Content::Encoded(body) => return body.fmt(f),
+            Content::Fields(key, value, headers) => (key, value, headers),
+        };
+        let keys = headers
+            .iter()
+            .map(|header| header.0.escape_ascii().to_string());
+        f.debug_struct("BodyRef")
+            .field("key_bytes", &key.map(<[u8]>::len))
+            .field("value_bytes", &value.map(<[u8]>::len))
+            .field("headers", &keys.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
 /// A record's body, ready for a batch. Cheap to clone: the bytes are shared.
 ///
 /// `Debug` shows sizes and header keys, never a value: values are people's payments.
@@ -127,8 +210,7 @@ pub struct RecordBody {
 impl RecordBody {
     /// Encodes a body.
     pub fn new(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> Self {
-        let fields = nullable_len(key) + nullable_len(value);
-        let mut out = Vec::with_capacity(fields + headers_len(headers) + varint::len(i64::MAX));
+        let mut out = Vec::with_capacity(fields_len(key, value, headers));
         let key = put_nullable(&mut out, key);
         let value = put_nullable(&mut out, value);
         let count_at = out.len();
@@ -222,6 +304,7 @@ fn size(len: usize) -> i64 {
     len as i64
 }
 
+#[inline]
 fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) -> Option<Span> {
     let Some(bytes) = bytes else {
         varint::put(out, -1);
@@ -240,6 +323,13 @@ fn put_headers(out: &mut Vec<u8>, headers: &[Header<'_>]) {
     }
 }
 
+#[inline]
+fn fields_len(key: Option<&[u8]>, value: Option<&[u8]>, headers: &[Header<'_>]) -> usize {
+    let fields = nullable_len(key) + nullable_len(value);
+    fields + varint::len(size(headers.len())) + headers_len(headers)
+}
+
+#[inline]
 fn nullable_len(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| varint::len(size(bytes.len())) + bytes.len())
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::varint;
-use super::{BatchError, Batches, HEADER_BYTES, ProducerStamp, RecordBody, Unstamped};
+use super::{BatchError, Batches, BodyRef, HEADER_BYTES, ProducerStamp, Unstamped};
 use crate::wire::compression::{Compression, GzipLevel};
 
 /// Joins record bodies to a batch.
@@ -52,18 +52,30 @@ impl BatchBuilder {
     }
 
     /// Appends a record; `timestamp` is in milliseconds since 1970, -1 for none.
-    pub fn push(&mut self, timestamp: i64, body: &RecordBody) {
-        self.push_encoded(timestamp, &body.bytes);
+    pub fn push<'a>(&mut self, timestamp: i64, body: impl Into<BodyRef<'a>>) {
+        let body = body.into();
+        let prefix = self.prefix(timestamp, body.encoded_len());
+        self.append(&prefix, timestamp, body.encoded_len(), |out| {
+            body.write(out);
+        });
     }
 
     /// Appends a record where the batch then takes at most `max_bytes` uncompressed; false where it
     /// would take more.
     #[inline]
-    pub fn push_within(&mut self, max_bytes: usize, timestamp: i64, body: &RecordBody) -> bool {
-        let prefix = self.prefix(timestamp, body.bytes.len());
-        let fits = self.size_bytes() + prefix.len() + body.bytes.len() <= max_bytes;
+    pub fn push_within<'a>(
+        &mut self,
+        max_bytes: usize,
+        timestamp: i64,
+        body: impl Into<BodyRef<'a>>,
+    ) -> bool {
+        let body = body.into();
+        let prefix = self.prefix(timestamp, body.encoded_len());
+        let fits = self.size_bytes() + prefix.len() + body.encoded_len() <= max_bytes;
         if fits {
-            self.append(&prefix, timestamp, &body.bytes);
+            self.append(&prefix, timestamp, body.encoded_len(), |out| {
+                body.write(out);
+            });
         }
         fits
     }
@@ -71,7 +83,9 @@ impl BatchBuilder {
     /// Appends a record whose body is encoded already.
     pub(super) fn push_encoded(&mut self, timestamp: i64, body: &[u8]) {
         let prefix = self.prefix(timestamp, body.len());
-        self.append(&prefix, timestamp, body);
+        self.append(&prefix, timestamp, body.len(), |out| {
+            out.extend_from_slice(body);
+        });
     }
 
     /// What stands before the next record's body.
@@ -92,14 +106,20 @@ impl BatchBuilder {
     }
 
     #[inline]
-    fn append(&mut self, prefix: &Prefix, timestamp: i64, body: &[u8]) {
+    fn append(
+        &mut self,
+        prefix: &Prefix,
+        timestamp: i64,
+        body_len: usize,
+        write_body: impl FnOnce(&mut Vec<u8>),
+    ) {
         if self.is_empty() {
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
         }
-        self.records.reserve(prefix.len() + body.len());
+        self.records.reserve(prefix.len() + body_len);
         prefix.write(&mut self.records);
-        self.records.extend_from_slice(body);
+        write_body(&mut self.records);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count += 1;
     }
@@ -169,9 +189,9 @@ impl Prefix {
             self.offset_delta,
         ];
         // Nearly always all of it goes into one word, which is put together without memory.
-        if self.len() <= size_of::<u128>() {
+        if self.len() <= size_of::<u64>() {
             let (word, len) = parts.iter().fold((0, 0), |(word, len), part| {
-                (word | part.0 << (8 * len), len + part.1)
+                (word | (part.0 as u64) << (8 * len), len + part.1)
             });
             out.extend_from_slice(&word.to_le_bytes()[..len]);
         } else {
@@ -201,4 +221,36 @@ pub fn restamp(batch: Bytes, producer: ProducerStamp) -> Result<Bytes, BatchErro
     let mut batch = Batches::new(batch).next().ok_or(BatchError::Cut)??;
     batch.header.producer = producer;
     batch.encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_its_numbers_one_after_the_other(
+            numbers: [i64; 3],
+            shifts in proptest::array::uniform3(0_u32..64),
+        ) {
+            let [length, timestamp_delta, offset_delta] =
+                std::array::from_fn(|at| numbers[at] >> shifts[at]);
+            let prefix = Prefix {
+                length: varint::encoded(length),
+                timestamp_delta: varint::encoded(timestamp_delta),
+                offset_delta: varint::encoded(offset_delta),
+            };
+            let mut expected = Vec::new();
+            varint::put(&mut expected, length);
+            expected.push(0);
+            varint::put(&mut expected, timestamp_delta);
+            varint::put(&mut expected, offset_delta);
+            let mut written = Vec::new();
+            prefix.write(&mut written);
+            prop_assert_eq!(prefix.len(), expected.len());
+            prop_assert_eq!(written, expected);
+        }
+    }
 }

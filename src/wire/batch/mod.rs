@@ -14,8 +14,8 @@
 //!
 //! Reading goes in steps, each lazy: [`Batches`] finds whole batches and checks their CRC,
 //! [`RecordBatch::decode`] decompresses one into [`Records`], and a [`RecordCursor`] or
-//! [`RecordIter`] yields one [`RecordRef`] after the other. Writing joins [`RecordBody`]s in a
-//! [`BatchBuilder`]; what a producer sends is [`Unstamped`] until it goes out.
+//! [`RecordIter`] yields one [`RecordRef`] after the other. Writing joins bodies in a
+//! [`BatchBuilder`], encoded ones ([`RecordBody`]) or their fields ([`BodyRef`]); what a producer sends is [`Unstamped`] until it goes out.
 //!
 //! # Invariants
 //!
@@ -43,7 +43,7 @@ mod varint;
 #[cfg(test)]
 mod tests;
 
-pub use body::{Header, Headers, RecordBody};
+pub use body::{BodyRef, Header, Headers, RecordBody};
 pub use build::{BatchBuilder, restamp};
 pub use control::Marker;
 pub use error::BatchError;

@@ -122,29 +122,57 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends a zigzag varint.
+#[inline]
 pub(super) fn put(out: &mut impl BufMut, number: i64) {
-    let (bytes, len) = encoded(number);
-    out.put_slice(&bytes.to_le_bytes()[..len]);
+    let mut rest = zigzag(number);
+    while rest >= 0x80 {
+        out.put_u8(low_seven(rest));
+        rest >>= 7;
+    }
+    out.put_u8(rest as u8);
 }
 
 /// A zigzag varint, the first of its bytes the lowest, and how many they are: 10 at most.
 #[inline]
 pub(super) fn encoded(number: i64) -> (u128, usize) {
-    let mut rest = zigzag(number);
+    let rest = zigzag(number);
+    // Nearly all numbers of a record take three bytes at most: deltas, counts, lengths.
+    let first = u64::from(low_seven(rest));
+    if rest < 0x80 {
+        return (rest.into(), 1);
+    }
+    if rest < 0x4000 {
+        return ((first | (rest >> 7) << 8).into(), 2);
+    }
+    if rest < 0x20_0000 {
+        let second = u64::from(low_seven(rest >> 7));
+        return ((first | second << 8 | (rest >> 14) << 16).into(), 3);
+    }
+    encoded_long(rest)
+}
+
+fn encoded_long(mut rest: u64) -> (u128, usize) {
     let (mut bytes, mut len) = (0, 0);
     while rest >= 0x80 {
-        // The low seven bits, and the mark that more follow.
-        bytes |= u128::from(rest & 0x7f | 0x80) << (8 * len);
+        bytes |= u128::from(low_seven(rest)) << (8 * len);
         rest >>= 7;
         len += 1;
     }
     (bytes | u128::from(rest) << (8 * len), len + 1)
 }
 
+/// The low seven bits, and the mark that more follow.
+#[inline]
+fn low_seven(rest: u64) -> u8 {
+    (rest & 0x7f) as u8 | 0x80
+}
+
 /// How many bytes [`put`] writes.
+#[inline]
 pub(super) fn len(number: i64) -> usize {
-    let bits = 64 - (zigzag(number) | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    let highest = (zigzag(number) | 1).ilog2() as usize;
+    // (highest + 1) / 7, rounded up, for all that a number can have.
+    (highest * 9 + 73) / 64
 }
 
 #[inline]

@@ -207,10 +207,15 @@ proptest! {
         for content in &contents {
             let (mut before, body) = (builder.clone(), content.body());
             builder.push(content.timestamp, &body);
+            // As well where its fields are written, and not what was encoded before.
+            let headers = borrowed(&content.headers);
+            let fields = BodyRef::new(content.key.as_deref(), content.value.as_deref(), &headers);
+            prop_assert_eq!(fields.encoded_len(), body.encoded_len());
+            prop_assert_eq!(fields.key(), body.key());
             let (len, size) = (before.len(), before.size_bytes());
             prop_assert!(!before.push_within(builder.size_bytes() - 1, content.timestamp, &body));
             prop_assert_eq!((before.len(), before.size_bytes()), (len, size));
-            prop_assert!(before.push_within(builder.size_bytes(), content.timestamp, &body));
+            prop_assert!(before.push_within(builder.size_bytes(), content.timestamp, fields));
             prop_assert_eq!(before.take(), builder.clone().take());
         }
         prop_assert_eq!(builder.len(), contents.len());
