@@ -125,8 +125,8 @@ async fn produce(client: &Client, arguments: &Arguments) -> Result<Measured, Fai
     let producer = Producer::new(client, config);
     let topic: Arc<str> = arguments.topic.as_str().into();
     let value = vec![b'x'; arguments.size];
-    let record = ProducerRecordRef::new(&topic, None, Some(&value));
-    let records = std::iter::repeat_n(record, arguments.n);
+    let record = |_| ProducerRecordRef::new(&topic, None, Some(&value));
+    let records = (0..arguments.n).map(record);
     let first = match arguments.at_once.get() {
         1 => send_each(&producer, records).await?,
         at_once => send_together(&producer, records, at_once).await?,
@@ -164,7 +164,7 @@ async fn send_each(
 /// Sends so many records at once, and tells when the first were acknowledged.
 async fn send_together(
     producer: &Producer,
-    mut records: impl ExactSizeIterator<Item = ProducerRecordRef<'_>>,
+    mut records: impl ExactSizeIterator<Item = ProducerRecordRef<'_>> + Send,
     at_once: usize,
 ) -> Result<Instant, Failure> {
     let mut under_way = VecDeque::new();

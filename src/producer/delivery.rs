@@ -124,11 +124,11 @@ impl Outcome {
     pub(super) async fn ended(&self) {
         let _flush = Flush::begin(self);
         std::future::poll_fn(|cx| {
-            let mut told = self.told();
+            let told = self.told();
             if told.ended >= self.taken() || told.given_up {
                 return Poll::Ready(());
             }
-            self.wait(&mut told, cx);
+            self.wait(told, cx);
             Poll::Pending
         })
         .await;
@@ -157,7 +157,7 @@ impl Outcome {
             let acked = |stored: &Stored| stored.record(place, timestamp_ms);
             return Poll::Ready(result.as_ref().map(acked).map_err(Clone::clone));
         }
-        let mut told = self.told();
+        let told = self.told();
         let mut ends = told.ends.iter();
         if let Some((places, result)) = ends.find(|(places, _)| places.contains(&place)) {
             let acked = |stored: &Stored| stored.record(place - places.start, timestamp_ms);
@@ -166,22 +166,25 @@ impl Outcome {
         if told.given_up {
             return Poll::Ready(Err(closed()));
         }
-        self.wait(&mut told, cx);
+        self.wait(told, cx);
         Poll::Pending
     }
 
     /// A task is kept once where it waits for many records in a row. One that comes back without
     /// having been woken may be kept again: with more than can be waiting, all are woken, and
     /// those who still wait come back.
-    fn wait(&self, told: &mut Told, cx: &Context<'_>) {
+    fn wait(&self, mut told: MutexGuard<'_, Told>, cx: &Context<'_>) {
         let last = told.waiting.last();
         if last.is_some_and(|last| last.will_wake(cx.waker())) {
             return;
         }
+        let mut others = Vec::new();
         if told.waiting.len() > self.taken() as usize + told.flushes {
-            told.waiting.drain(..).for_each(Waker::wake);
+            others = std::mem::take(&mut told.waiting);
         }
         told.waiting.push(cx.waker().clone());
+        drop(told);
+        others.into_iter().for_each(Waker::wake);
     }
 
     fn taken(&self) -> u32 {

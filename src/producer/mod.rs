@@ -165,7 +165,8 @@ impl Producer {
     ///
     /// # Cancel safety
     ///
-    /// When dropped, the record was not sent.
+    /// When dropped, the record was not sent. Those who wait for room do so in order: one that is
+    /// neither awaited nor dropped keeps back those behind it.
     pub async fn send<'a>(
         &self,
         record: impl Into<ProducerRecordRef<'a>>,
@@ -175,8 +176,8 @@ impl Producer {
 
     /// Sends records in their order, each as [`send`](Self::send) does, for less of the processor:
     /// those without a time of their own bear one time for many. One that can't be sent does not
-    /// keep back those after it: why is told in its place, and in that of those after it that are
-    /// for the same topic or partition, which is not asked for again.
+    /// keep back those after it: why is told in its place. A topic or partition that can't be had is
+    /// asked for once: those after it that are for it are told the same.
     ///
     /// ```no_run
     /// # async fn example(producer: payment_notifier::Producer) {
@@ -195,14 +196,18 @@ impl Producer {
     /// # }
     /// ```
     ///
+    /// The iterator is asked for some records at a time, 64 at most, before they are handed in; it should
+    /// not block, and have an end.
+    ///
     /// # Cancel safety
     ///
-    /// When dropped, the records up to some place were sent, and those after it were not.
-    pub async fn send_all<'a, R: Into<ProducerRecordRef<'a>>>(
-        &self,
-        records: impl IntoIterator<Item = R>,
-    ) -> Deliveries {
-        self.0.0.send_all(records).await
+    /// When dropped, the records up to some place were sent, and those after it were not, of which some
+    /// may have been taken out of the iterator.
+    pub fn send_all<'a, I>(&self, records: I) -> impl Future<Output = Deliveries> + Send
+    where
+        I: IntoIterator<Item: Into<ProducerRecordRef<'a>>, IntoIter: Send>,
+    {
+        self.0.0.send_all(records.into_iter())
     }
 
     /// Waits until everything that was sent before has ended.

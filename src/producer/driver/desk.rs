@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use super::books::{Books, Records};
 use super::failed;
-use crate::Error;
 use crate::clock::{now, wall_clock_ms};
 use crate::cluster::Client;
 use crate::producer::deliveries::Deliveries;
@@ -20,6 +19,7 @@ use crate::producer::delivery::{Delivery, Outcome, closed};
 use crate::producer::machine::{BatchId, Stored};
 use crate::producer::{ProduceFailure, ProducerRecordRef, partitions};
 use crate::wire::same_name;
+use crate::{Error, ErrorKind};
 
 /// Of records that are handed in together, so many are taken in before others get the lock.
 const MOST_AT_ONCE: usize = 64;
@@ -71,11 +71,10 @@ impl<M: Records> Desk<M> {
     }
 
     /// Hands in records, as [`Producer::send_all`](crate::producer::Producer::send_all) has it.
-    pub(in crate::producer) async fn send_all<'a, R: Into<ProducerRecordRef<'a>>>(
+    pub(in crate::producer) async fn send_all<'a>(
         &self,
-        records: impl IntoIterator<Item = R>,
+        mut records: impl Iterator<Item: Into<ProducerRecordRef<'a>>>,
     ) -> Deliveries {
-        let mut records = records.into_iter().map(Into::into);
         let mut deliveries = Deliveries::default();
         // What the caller's iterator does, it does before the lock is taken.
         let mut some = Vec::with_capacity(records.size_hint().0.min(MOST_AT_ONCE));
@@ -87,6 +86,7 @@ impl<M: Records> Desk<M> {
                 && bytes < MOST_BYTES_AT_ONCE
                 && let Some(record) = records.next()
             {
+                let record = record.into();
                 bytes += record.body.encoded_len();
                 some.push(record);
             }
@@ -97,12 +97,11 @@ impl<M: Records> Desk<M> {
         }
     }
 
-    /// Hands in some records. `nowhere` has those that can't go where they are for, and why: others
-    /// for there would only wait to be told the same.
+    /// Hands in some records. What can't be had is not asked for again.
     async fn send_some<'a>(
         &self,
         records: &[ProducerRecordRef<'a>],
-        nowhere: &mut Vec<(ProducerRecordRef<'a>, Error)>,
+        nowhere: &mut Vec<Nowhere<'a>>,
         deliveries: &mut Deliveries,
     ) {
         // Nothing else here lets the producer's task run in between.
@@ -115,9 +114,9 @@ impl<M: Records> Desk<M> {
             };
             rest = &rest[taken..];
             let waits = rest[0];
-            let known = nowhere.iter().find(|(it, _)| same_place(it, &waits));
-            let error = match known {
-                Some((_, error)) => error.clone(),
+            let known = nowhere.iter().find(|it| it.is_for(&waits));
+            let error = match known.filter(|_| !self.knows(&waits)) {
+                Some(nowhere) => nowhere.error.clone(),
                 None => match self
                     .send_some_in_line(rest, &mut partition, deliveries)
                     .await
@@ -127,9 +126,7 @@ impl<M: Records> Desk<M> {
                         continue;
                     }
                     Err(error) => {
-                        if partition == waits.partition {
-                            nowhere.push((waits, error.clone()));
-                        }
+                        nowhere.extend(Nowhere::told(&waits, partition, &error));
                         error
                     }
                 },
@@ -138,6 +135,12 @@ impl<M: Records> Desk<M> {
             rest = &rest[1..];
             partition = rest.first().and_then(|first| first.partition);
         }
+    }
+
+    /// Whether the cluster is known to have the topic, and the partition if it is chosen.
+    fn knows(&self, record: &ProducerRecordRef<'_>) -> bool {
+        let count = self.client.partition_count(record.topic);
+        count.is_some_and(|count| (0..count).contains(&record.partition.unwrap_or(0)))
     }
 
     /// The long way: asks for the first one's topic, waits for room, and hands in as many as there is
@@ -317,8 +320,35 @@ impl<M: Records> Desk<M> {
     }
 }
 
-fn same_place(one: &ProducerRecordRef<'_>, other: &ProducerRecordRef<'_>) -> bool {
-    one.partition == other.partition && same_name(one.topic, other.topic)
+/// Where records can't go, and why: others for there would only wait to be told the same.
+struct Nowhere<'a> {
+    topic: &'a Arc<str>,
+    /// Where it is about one partition, and not about the topic.
+    partition: Option<i32>,
+    error: Error,
+}
+
+impl<'a> Nowhere<'a> {
+    /// What a record, whose partition may be settled, was told; `None` where it is of no account for
+    /// others.
+    fn told(record: &ProducerRecordRef<'a>, settled: Option<i32>, error: &Error) -> Option<Self> {
+        let partition = match error.kind() {
+            // It has no such partition: the record's own choice, or the producer's of that moment.
+            ErrorKind::Usage if settled != record.partition => return None,
+            ErrorKind::Usage => record.partition,
+            _ => None,
+        };
+        Some(Self {
+            topic: record.topic,
+            partition,
+            error: error.clone(),
+        })
+    }
+
+    fn is_for(&self, record: &ProducerRecordRef<'_>) -> bool {
+        let partition = self.partition.is_none() || self.partition == record.partition;
+        partition && same_name(self.topic, record.topic)
+    }
 }
 
 /// Counts one who waits for room: those who come later go behind.

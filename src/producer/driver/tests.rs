@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::wall_clock_ms;
 use crate::cluster::ClientConfig;
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
+use crate::producer::ProducerRecordRef;
 use crate::producer::driver::produce::{Encoding, produce};
 use crate::producer::{
     Acked, Deliveries, Delivery, Producer, ProducerConfig, ProducerRecord, RequestFailure,
@@ -217,6 +218,23 @@ async fn records_sent_together_wait_for_room_and_keep_their_order() {
     // One that is asked twice where it goes would not go to the other of two.
     let alternate = without_key.windows(2).all(|two| two[0] != two[1]);
     assert!(alternate, "{without_key:?}");
+}
+
+#[tokio::test]
+async fn records_that_are_made_while_they_are_sent_may_be_sent_by_another_task() {
+    let mut log = Log::default();
+    let peer = broker(move |call| call.answer(&log.append(call))).await;
+    let producer = producer(&peer, config()).await;
+    let task = tokio::spawn(async move {
+        let (topic, values) = ("t".into(), ["a", "b"]);
+        let records = values
+            .iter()
+            .map(|value| ProducerRecordRef::new(&topic, Some(b"k"), Some(value.as_bytes())));
+        producer.send_all(records).await.await
+    });
+    let results = tokio::time::timeout(LIMIT, task).await.unwrap().unwrap();
+    let offsets = results.into_iter().map(|result| result.unwrap().offset);
+    assert_eq!(offsets.collect::<Vec<_>>(), [0, 1]);
 }
 
 #[tokio::test]

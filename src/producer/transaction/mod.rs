@@ -147,12 +147,13 @@ impl Transaction {
     ///
     /// # Cancel safety
     ///
-    /// When dropped, the records up to some place were sent, and those after it were not.
-    pub async fn send_all<'a, R: Into<ProducerRecordRef<'a>>>(
-        &self,
-        records: impl IntoIterator<Item = R>,
-    ) -> Deliveries {
-        self.desk.send_all(records).await
+    /// When dropped, the records up to some place were sent, and those after it were not, of which some
+    /// may have been taken out of the iterator.
+    pub fn send_all<'a, I>(&self, records: I) -> impl Future<Output = Deliveries> + Send
+    where
+        I: IntoIterator<Item: Into<ProducerRecordRef<'a>>, IntoIter: Send>,
+    {
+        self.desk.send_all(records.into_iter())
     }
 
     /// Has all records go out that were sent, without lingering: together, where nothing of them
