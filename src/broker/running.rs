@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 
 use super::listeners::Acceptors;
@@ -23,11 +23,15 @@ const PIPE_BYTES: usize = 64 << 10;
 pub(super) struct Running {
     shared: Arc<Shared>,
     nodes: Mutex<BTreeMap<i32, Node>>,
+    /// The ports of those that were stopped: while nobody has them, the system gives them away.
+    kept: Mutex<BTreeMap<i32, Vec<TcpSocket>>>,
 }
 
 /// One that runs.
 #[derive(Debug)]
 struct Node {
+    /// Where it listens.
+    addresses: Vec<SocketAddr>,
     acceptors: Acceptors,
     tasks: JoinSet<()>,
 }
@@ -37,12 +41,15 @@ impl Running {
         Self {
             shared,
             nodes: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
     /// Has a node listen.
     pub(super) fn begin(&self, node: i32, listeners: Vec<TcpListener>, acceptors: Acceptors) {
+        let addresses = listeners.iter().filter_map(|it| it.local_addr().ok());
         let mut begun = Node {
+            addresses: addresses.collect(),
             acceptors,
             tasks: JoinSet::new(),
         };
@@ -54,12 +61,19 @@ impl Running {
         self.nodes().insert(node, begun);
     }
 
-    /// Ends all that a node does, and waits until it has ended.
+    /// Ends all that a node does, and waits until it has ended. Its ports are kept for it.
     pub(super) async fn end(&self, node: i32) {
         let ended = self.nodes().remove(&node);
         if let Some(mut ended) = ended {
             ended.tasks.shutdown().await;
+            let kept = ended.addresses.iter().filter_map(|it| keep(*it).ok());
+            self.kept().insert(node, kept.collect());
         }
+    }
+
+    /// Lets go of a node's ports, for it to listen there again.
+    pub(super) fn release(&self, node: i32) {
+        self.kept().remove(&node);
     }
 
     /// Ends all that all nodes do.
@@ -85,6 +99,10 @@ impl Running {
         Ok(Box::new(client))
     }
 
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<i32, Vec<TcpSocket>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<i32, Node>> {
         // The map is never left half changed.
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,6 +124,19 @@ impl Connect for Running {
     fn connect(&self, address: String) -> BoxFuture<'static, io::Result<Box<dyn Stream>>> {
         Box::pin(std::future::ready(self.serve(&address)))
     }
+}
+
+/// Takes an address without listening there: who connects is refused, and nobody else is given it.
+fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections that were closed a moment ago still have the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.set_reuseaddr(false)?;
+    Ok(socket)
 }
 
 /// Listens on addresses; gives those that they are, should a port have been 0.
