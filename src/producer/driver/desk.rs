@@ -66,7 +66,12 @@ impl<M: Records> Desk<M> {
         let mut partition = record.partition;
         match self.offer(&record, &mut partition, None)? {
             Some(delivery) => Ok(delivery),
-            None => self.send_in_line(&record, partition).await,
+            None => {
+                let offer = |partition: &mut Option<i32>, count| {
+                    self.offer(&record, partition, Some(count)).transpose()
+                };
+                self.in_line(record.topic, &mut partition, offer).await?
+            }
         }
     }
 
@@ -143,9 +148,9 @@ impl<M: Records> Desk<M> {
         count.is_some_and(|count| (0..count).contains(&record.partition.unwrap_or(0)))
     }
 
-    /// The long way: asks for the first one's topic, waits for room, and hands in as many as there is
-    /// room for; tells how many, one at least. The first one's partition may be settled, and that of
-    /// the one behind the last is afterwards.
+    /// The long way for some: hands in as many as there is room for once it is their turn, and tells
+    /// how many, one at least. The first one's partition may be settled, and that of the one behind the
+    /// last is afterwards.
     async fn send_some_in_line(
         &self,
         records: &[ProducerRecordRef<'_>],
@@ -153,30 +158,26 @@ impl<M: Records> Desk<M> {
         deliveries: &mut Deliveries,
     ) -> Result<usize, Error> {
         let topic = records.first().map_or("", |first| &**first.topic);
+        let offer = |partition: &mut Option<i32>, count| {
+            let taken = self.offer_all(records, partition, Some(count), deliveries);
+            Some(taken.unwrap_or(records.len())).filter(|taken| *taken > 0)
+        };
+        self.in_line(topic, partition, offer).await
+    }
+
+    /// Asks for the topic, and offers in turn, until there is room.
+    async fn in_line<T>(
+        &self,
+        topic: &str,
+        partition: &mut Option<i32>,
+        mut offer: impl FnMut(&mut Option<i32>, i32) -> Option<T>,
+    ) -> Result<T, Error> {
         let count = partitions(&self.client, topic, *partition).await?;
         let _in_line = InLine::enter(self);
         let _turn = self.line.lock().await;
         loop {
-            match self.offer_all(records, partition, Some(count), deliveries) {
-                None => return Ok(records.len()),
-                Some(0) => self.room.notified().await,
-                Some(sent) => return Ok(sent),
-            }
-        }
-    }
-
-    /// The same for one.
-    async fn send_in_line(
-        &self,
-        record: &ProducerRecordRef<'_>,
-        mut partition: Option<i32>,
-    ) -> Result<Delivery, Error> {
-        let count = partitions(&self.client, record.topic, partition).await?;
-        let _in_line = InLine::enter(self);
-        let _turn = self.line.lock().await;
-        loop {
-            if let Some(delivery) = self.offer(record, &mut partition, Some(count))? {
-                return Ok(delivery);
+            if let Some(taken) = offer(partition, count) {
+                return Ok(taken);
             }
             self.room.notified().await;
         }

@@ -86,6 +86,16 @@ fn config() -> ProducerConfig {
     }
 }
 
+/// There is room for one large record, and each batch has one.
+fn one_at_a_time() -> ProducerConfig {
+    ProducerConfig {
+        buffer_bytes: 200,
+        batch_bytes: 1,
+        linger: Duration::ZERO,
+        ..config()
+    }
+}
+
 fn record(partition: i32) -> ProducerRecord {
     ProducerRecord {
         partition: Some(partition),
@@ -110,13 +120,7 @@ async fn ended_all(deliveries: Deliveries) -> Vec<Result<Acked, Error>> {
 async fn a_record_that_waits_for_room_keeps_its_partition() {
     let mut log = Log::default();
     let peer = broker(move |call| call.answer(&log.append(call))).await;
-    let one_at_a_time = ProducerConfig {
-        buffer_bytes: 200,
-        batch_bytes: 1,
-        linger: Duration::ZERO,
-        ..config()
-    };
-    let producer = producer(&peer, one_at_a_time).await;
+    let producer = producer(&peer, one_at_a_time()).await;
     let large = ProducerRecord::new("t", None, Some(&[0; 150]));
     let mut partitions = Vec::new();
     let mut before = None;
@@ -190,13 +194,7 @@ async fn a_full_buffer_holds_records_up_and_loses_none() {
 async fn records_sent_together_wait_for_room_and_keep_their_order() {
     let mut log = Log::default();
     let peer = broker(move |call| call.answer(&log.append(call))).await;
-    let one_at_a_time = ProducerConfig {
-        buffer_bytes: 200,
-        batch_bytes: 1,
-        linger: Duration::ZERO,
-        ..config()
-    };
-    let producer = producer(&peer, one_at_a_time).await;
+    let producer = producer(&peer, one_at_a_time()).await;
     let large = ProducerRecord::new("t", None, Some(&[0; 150]));
     let records: Vec<_> = (0..12)
         .flat_map(|_| [record(0), large.clone(), record(1)])
