@@ -18,6 +18,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const NODES: i32 = 3;
 const WAVES: u32 = 12;
 const PAYMENTS_A_WAVE: u32 = 10;
+/// The longest delay of a commit, which others add to: its client still waits for it then. Kafka
+/// does one that nobody waits for any more behind those that came later (see README).
+const LATEST_COMMIT: Duration = Duration::from_secs(4);
 /// Every payment whose number is a multiple of this is refused for good.
 const REFUSED: u32 = 7;
 
@@ -127,7 +130,14 @@ async fn trouble_the_cluster(stage: &Stage, rng: &mut Rng) {
         0 => fault().times(rng.u64(1..5)).error(code),
         1 => fault().times(rng.u64(1..5)).drop_before(),
         2 => fault().times(rng.u64(1..5)).drop_after(),
-        3 => fault().times(rng.u64(1..3)).delay(SECOND * rng.u32(1..50)),
+        3 => {
+            let (times, delay) = (rng.u64(1..3), SECOND * rng.u32(1..50));
+            let longest = match api {
+                ApiKey::OffsetCommit => LATEST_COMMIT,
+                _ => Duration::MAX,
+            };
+            fault().times(times).delay(delay.min(longest));
+        }
         4 => fault().cut(rng.usize(..40)),
         5 => {
             let topic = [SOURCE, DEAD_LETTER, PERMANENT][rng.usize(..3)];
