@@ -41,13 +41,13 @@ impl Deliveries {
         self.runs.push_back(Run::Refused(error));
     }
 
-    /// Adds a record at a place of a batch, whose outcome is asked for where the record before is
+    /// Adds records at places of a batch, whose outcome is asked for where the record before is
     /// of another.
     #[inline]
     pub(super) fn taken(
         &mut self,
         batch: BatchId,
-        place: u32,
+        new: Range<u32>,
         timestamp_ms: i64,
         outcome: impl FnOnce() -> Arc<Outcome>,
     ) {
@@ -57,17 +57,17 @@ impl Deliveries {
                 outcome,
                 places,
                 timestamp_ms: at,
-            }) if (*last, places.end, *at) == (batch, place, timestamp_ms) => {
-                places.end += 1;
-                outcome.note_taken(place);
+            }) if (*last, places.end, *at) == (batch, new.start, timestamp_ms) => {
+                places.end = new.end;
+                outcome.note_taken(new.end);
             }
             _ => {
                 let outcome = outcome();
-                outcome.note_taken(place);
+                outcome.note_taken(new.end);
                 self.runs.push_back(Run::Taken {
                     batch,
                     outcome,
-                    places: place..place + 1,
+                    places: new,
                     timestamp_ms,
                 });
             }
@@ -133,7 +133,7 @@ mod tests {
         let taken =
             |deliveries: &mut Deliveries, (id, outcome): &(BatchId, Arc<Outcome>), place| {
                 let timestamp_ms = 10 * i64::from(place);
-                deliveries.taken(*id, place, timestamp_ms, || Arc::clone(outcome));
+                deliveries.taken(*id, place..place + 1, timestamp_ms, || Arc::clone(outcome));
             };
         taken(&mut deliveries, &one, 0);
         taken(&mut deliveries, &one, 1);
@@ -167,8 +167,8 @@ mod tests {
     fn a_batch_is_kept_once_for_all_that_follow_one_another_in_it() {
         let outcome = Arc::new(Outcome::default());
         let mut deliveries = Deliveries::default();
-        for place in 4..1_000 {
-            deliveries.taken(BatchId(1), place, 5, || Arc::clone(&outcome));
+        for place in (4..1_000).step_by(3) {
+            deliveries.taken(BatchId(1), place..place + 3, 5, || Arc::clone(&outcome));
         }
         assert_eq!(Arc::strong_count(&outcome), 2);
     }

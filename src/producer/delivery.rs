@@ -32,7 +32,7 @@ impl Delivery {
 
     /// Of a record at a place of a batch.
     pub(super) fn taken(outcome: Arc<Outcome>, place: u32, timestamp_ms: i64) -> Self {
-        outcome.note_taken(place);
+        outcome.note_taken(place + 1);
         Self(State::Taken {
             outcome,
             place,
@@ -94,9 +94,9 @@ impl Drop for Flush<'_> {
 }
 
 impl Outcome {
-    /// The batch has taken a record in at this place.
-    pub(super) fn note_taken(&self, place: u32) {
-        self.taken.store(place + 1, Ordering::Relaxed);
+    /// The batch has taken so many records in.
+    pub(super) fn note_taken(&self, count: u32) {
+        self.taken.store(count, Ordering::Relaxed);
     }
 
     /// Tells how the records at these places have ended; true where all have.

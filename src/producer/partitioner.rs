@@ -51,7 +51,7 @@ pub struct StickyPartitioner {
     last: Option<(Arc<str>, usize)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Stay {
     partition: i32,
     bytes: usize,
@@ -86,6 +86,23 @@ impl StickyPartitioner {
         }
         stay.bytes += record_bytes;
         stay.partition
+    }
+
+    /// Where the next record of a topic goes, and how many bytes more may go there before the one that
+    /// moves on; none where the next one does.
+    pub fn stay(&mut self, topic: &Arc<str>, partitions: i32) -> Option<(i32, usize)> {
+        let partitions = partitions.max(1);
+        let place = self.place_of(topic, partitions);
+        let Stay { partition, bytes } = self.stays[place];
+        let left = self.batch_bytes.checked_sub(bytes).filter(|left| *left > 0);
+        left.filter(|_| partition < partitions)
+            .map(|left| (partition, left))
+    }
+
+    /// Records of a topic went where it [stays](Self::stay).
+    pub fn note(&mut self, topic: &Arc<str>, partitions: i32, bytes: usize) {
+        let place = self.place_of(topic, partitions.max(1));
+        self.stays[place].bytes += bytes;
     }
 
     #[inline]
@@ -149,6 +166,23 @@ mod tests {
             assert_eq!(sticky.partition(&topic, 6, 50), first);
             assert_ne!(last.replace(first), Some(first));
         }
+    }
+
+    #[test]
+    fn many_stay_as_long_as_one_after_the_other() {
+        let topic: Arc<str> = "t".into();
+        let [mut one_by_one, mut together] = [1, 1].map(|seed| StickyPartitioner::new(100, seed));
+        for bytes in [30, 90, 91, 1, 45] {
+            let first = one_by_one.partition(&topic, 6, 10);
+            assert_eq!(together.partition(&topic, 6, 10), first);
+            while let Some((partition, _)) = together.stay(&topic, 6) {
+                assert_eq!(one_by_one.partition(&topic, 6, bytes), partition);
+                together.note(&topic, 6, bytes);
+            }
+        }
+        // It has fewer partitions all at once.
+        while together.partition(&topic, 6, 100) < 3 {}
+        assert_eq!(together.stay(&topic, 3), None);
     }
 
     #[test]

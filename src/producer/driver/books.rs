@@ -145,6 +145,46 @@ impl<M: Records> Books<M> {
         machine.handle_send(tp, record.body, timestamp_ms, now)
     }
 
+    /// Gives the machine records that go where the last one went, and have no time of their own: tells
+    /// where the first was taken in and how many were. The one behind those has to be
+    /// [offered](Self::offer) by itself.
+    #[inline]
+    pub(super) fn offer_more(
+        &mut self,
+        records: &[ProducerRecordRef<'_>],
+        timestamp_ms: i64,
+    ) -> Option<(Taken, u32)> {
+        let (tp, count) = self.last.as_ref()?;
+        let mut stay = self.sticky.stay(&tp.topic, *count);
+        let goes_there = |record: &&ProducerRecordRef<'_>| {
+            let partition = match (record.partition, record.body.key()) {
+                (None, None) => stay.map(|(partition, left)| {
+                    let left = left.checked_sub(record.body.encoded_len());
+                    stay = left.filter(|left| *left > 0).map(|left| (partition, left));
+                    partition
+                }),
+                (None, Some(key)) => Some(partition_for_key(key, *count)),
+                (chosen, _) => chosen,
+            };
+            partition == Some(tp.partition)
+                && record.timestamp_ms.is_none()
+                && same_name(&tp.topic, record.topic)
+        };
+        let bodies = records
+            .iter()
+            .take_while(goes_there)
+            .map(|record| record.body);
+        let machine = self.machine.records();
+        let (taken, many) = machine.join_all(tp, bodies, timestamp_ms)?;
+        let sticks = |record: &&ProducerRecordRef<'_>| {
+            record.partition.is_none() && record.body.key().is_none()
+        };
+        let stuck = records[..many as usize].iter().filter(sticks);
+        let bytes = stuck.map(|record| record.body.encoded_len()).sum();
+        self.sticky.note(&tp.topic, *count, bytes);
+        Some((taken, many))
+    }
+
     pub(super) fn outcome(&mut self, batch: BatchId) -> Arc<Outcome> {
         match &self.last_outcome {
             Some((last, outcome)) if *last == batch => outcome.clone(),

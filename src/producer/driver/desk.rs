@@ -5,6 +5,7 @@
 //! together share the lock. The producer's task is told where there may be something to do: with a
 //! batch's first record, and when it is full.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -226,36 +227,42 @@ impl<M: Records> Desk<M> {
         deliveries: &mut Deliveries,
     ) -> Option<usize> {
         let mut stirs = false;
-        let mut waits = None;
         let mut books = self.books();
         if count.is_none() && books.in_line > 0 {
             return Some(0);
         }
         let now_ms = wall_clock_ms();
-        for (at, record) in records.iter().enumerate() {
+        let mut at = 0;
+        while let Some(record) = records.get(at) {
             let count = count.filter(|_| at == 0);
             if at > 0 {
                 *partition = record.partition;
             }
             let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
             match books.offer(record, partition, count, timestamp_ms) {
-                None => {
-                    waits = Some(at);
-                    break;
-                }
+                None => break,
                 Some(Ok(taken)) => {
-                    stirs |= taken.stirs;
-                    let outcome = || books.outcome(taken.batch);
-                    deliveries.taken(taken.batch, taken.place, timestamp_ms, outcome);
+                    let more = books.offer_more(&records[at + 1..], now_ms);
+                    let more = more.map(|(taken, many)| (taken, many, now_ms));
+                    for (taken, many, time_ms) in iter::once((taken, 1, timestamp_ms)).chain(more) {
+                        stirs |= taken.stirs;
+                        at += many as usize;
+                        let places = taken.place..taken.place + many;
+                        let outcome = || books.outcome(taken.batch);
+                        deliveries.taken(taken.batch, places, time_ms, outcome);
+                    }
                 }
-                Some(Err(refused)) => deliveries.refused(refused),
+                Some(Err(refused)) => {
+                    deliveries.refused(refused);
+                    at += 1;
+                }
             }
         }
         drop(books);
         if stirs {
             self.stir();
         }
-        waits
+        (at < records.len()).then_some(at)
     }
 
     /// Has the task look at the machine.

@@ -100,6 +100,28 @@ impl Batch {
             .then_some(place)
     }
 
+    /// Takes records in, those before one that doesn't fit, and tells their places; `None` where that is the
+    /// first.
+    #[inline]
+    pub(super) fn push_all<'a>(
+        &mut self,
+        timestamp: i64,
+        mut bodies: impl Iterator<Item = BodyRef<'a>>,
+        config: &ProducerConfig,
+    ) -> Option<Range<u32>> {
+        let Content::Open(builder) = &mut self.content else {
+            return None;
+        };
+        let limit = config.batch_bytes.min(config.max_request_bytes);
+        let first = as_place(builder.len());
+        while bodies
+            .next()
+            .is_some_and(|body| builder.push_within(limit, timestamp, body))
+        {}
+        let places = first..as_place(builder.len());
+        (!places.is_empty()).then_some(places)
+    }
+
     /// Takes no more records and doesn't linger.
     pub(super) fn close(&mut self) -> Unstamped {
         match &mut self.content {

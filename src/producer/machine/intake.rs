@@ -60,6 +60,34 @@ impl ProducerMachine {
         self.join_at(index, body, timestamp)
     }
 
+    /// Takes records into a batch that is open, as [`join`](Self::join) does one after the other: tells
+    /// where the first went and how many did. The one behind those has to be handed in by itself.
+    #[inline]
+    pub fn join_all<'a>(
+        &mut self,
+        partition: &TopicPartition,
+        bodies: impl Iterator<Item = BodyRef<'a>>,
+        timestamp: i64,
+    ) -> Option<(Taken, u32)> {
+        self.may_take().ok()?;
+        let index = self.find(partition)?;
+        let (limit, mut room) = (self.limit(), self.room());
+        let is_admitted = |body: &BodyRef<'a>| {
+            let bytes = most_bytes(body);
+            let admitted = bytes <= limit && bytes <= room;
+            room = room.saturating_sub(bytes);
+            admitted
+        };
+        let bodies = bodies.take_while(is_admitted);
+        let (first, count, bytes) =
+            self.partitions[index].join_all(timestamp, bodies, &self.config)?;
+        self.buffered_bytes += bytes;
+        if first.stirs {
+            self.settle(index);
+        }
+        Some((first, count))
+    }
+
     #[inline]
     fn join_at(&mut self, index: usize, body: &BodyRef<'_>, timestamp: i64) -> Option<Taken> {
         let (taken, bytes) = self.partitions[index].join(timestamp, body, &self.config)?;
@@ -72,21 +100,39 @@ impl ProducerMachine {
 
     #[inline]
     fn admit(&self, body: &BodyRef<'_>) -> Result<(), SendRefused> {
+        self.may_take()?;
+        let (bytes, limit) = (most_bytes(body), self.limit());
+        if bytes > limit {
+            return Err(SendRefused::RecordTooLarge { bytes, limit });
+        }
+        if bytes > self.room() {
+            return Err(SendRefused::BufferFull);
+        }
+        Ok(())
+    }
+
+    /// Whether any record is taken in.
+    #[inline]
+    fn may_take(&self) -> Result<(), SendRefused> {
         if let Some(failure) = self.failure.as_ref().or(self.abandoned()) {
             return Err(SendRefused::Failed(failure.clone()));
         }
         if self.closed {
             return Err(SendRefused::Closed);
         }
-        let bytes = most_bytes(body);
-        let request_limit = self.config.max_request_bytes.saturating_sub(HEADER_BYTES);
-        let limit = request_limit.min(self.config.buffer_bytes);
-        if bytes > limit {
-            return Err(SendRefused::RecordTooLarge { bytes, limit });
-        }
-        if bytes > self.config.buffer_bytes.saturating_sub(self.buffered_bytes) {
-            return Err(SendRefused::BufferFull);
-        }
         Ok(())
+    }
+
+    /// The most that one record may take up.
+    #[inline]
+    fn limit(&self) -> usize {
+        let request_limit = self.config.max_request_bytes.saturating_sub(HEADER_BYTES);
+        request_limit.min(self.config.buffer_bytes)
+    }
+
+    /// What more records may take up.
+    #[inline]
+    fn room(&self) -> usize {
+        self.config.buffer_bytes.saturating_sub(self.buffered_bytes)
     }
 }

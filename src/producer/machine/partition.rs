@@ -76,6 +76,26 @@ impl Partition {
         Some((taken, last.size_bytes() - before))
     }
 
+    /// Takes records in as [`join`](Self::join) does, those before one for which there is no room: tells
+    /// where the first is, how many they are, and how many bytes they take up.
+    #[inline]
+    pub(super) fn join_all<'a>(
+        &mut self,
+        timestamp: i64,
+        bodies: impl Iterator<Item = BodyRef<'a>>,
+        config: &ProducerConfig,
+    ) -> Option<(Taken, u32, usize)> {
+        let last = self.queue.back_mut()?;
+        let before = last.size_bytes();
+        let places = last.push_all(timestamp, bodies, config)?;
+        let first = Taken {
+            batch: last.id,
+            place: places.start,
+            stirs: last.is_full(config),
+        };
+        Some((first, places.end - places.start, last.size_bytes() - before))
+    }
+
     /// What the next batch is likely to take up: where others wait, as much as the last of them.
     pub(super) fn room(&self) -> usize {
         self.queue.back().map_or(0, Batch::record_bytes)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::wire::ErrorCode;
-use crate::wire::batch::{Batches, RecordBody, RecordRef};
+use crate::wire::batch::{Batches, BodyRef, RecordBody, RecordRef};
 
 const LINGER: Duration = Duration::from_millis(10);
 const DELIVERY: Duration = Duration::from_secs(10);
@@ -96,6 +96,25 @@ impl Bench {
         assert_eq!(batch.len(), taken.place as usize);
         batch.push(token);
         Ok(())
+    }
+
+    /// As many together as go.
+    fn try_send_all(&mut self, partition: i32, tokens: &[u64]) -> Vec<Result<(), SendRefused>> {
+        let bodies: Vec<_> = tokens.iter().map(|token| body(*token)).collect();
+        let mut ends = Vec::new();
+        while ends.len() < tokens.len() {
+            let rest = bodies[ends.len()..].iter().map(BodyRef::from);
+            if let Some((first, count)) = self.machine.join_all(&tp(partition), rest, 1_000) {
+                let batch = self.taken.entry(first.batch).or_default();
+                assert_eq!(batch.len(), first.place as usize);
+                batch.extend(&tokens[ends.len()..][..count as usize]);
+                ends.extend((0..count).map(|_| Ok(())));
+            }
+            if let Some(token) = tokens.get(ends.len()) {
+                ends.push(self.try_send(partition, *token));
+            }
+        }
+        ends
     }
 
     fn send(&mut self, partition: i32, tokens: impl IntoIterator<Item = u64>) {

@@ -1,5 +1,7 @@
 //! What goes out when, as long as nothing goes wrong.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -198,4 +200,24 @@ fn buffers_are_kept_for_others_as_long_as_any_record_waits() {
     };
     assert_eq!(stored(first, 0), 1);
     assert_eq!(stored(second, 1), 0);
+}
+
+proptest! {
+    #[test]
+    fn records_that_are_handed_in_together_go_where_they_would_one_by_one(
+        sent in proptest::collection::vec((0..3, 1_u64..40), 1..12),
+        batch_bytes in 100_usize..700,
+        buffer_bytes in 500_usize..3_000,
+    ) {
+        let config = ProducerConfig { batch_bytes, buffer_bytes, ..config() };
+        let [mut one_by_one, mut together] = [(); 2].map(|()| Bench::ready(config.clone()));
+        for (partition, count) in sent {
+            let tokens: Vec<u64> = (0..count).collect();
+            let ends: Vec<_> = tokens.iter().map(|token| one_by_one.try_send(partition, *token)).collect();
+            prop_assert_eq!(together.try_send_all(partition, &tokens), ends);
+            prop_assert_eq!(together.machine.buffered_bytes(), one_by_one.machine.buffered_bytes());
+            prop_assert_eq!(&together.taken, &one_by_one.taken);
+        }
+        prop_assert_eq!(together.effects(), one_by_one.effects());
+    }
 }
