@@ -88,8 +88,8 @@ impl StickyPartitioner {
         stay.partition
     }
 
-    /// Where the next record of a topic goes, and how many bytes more may go there before the one that
-    /// moves on; none where the next one does.
+    /// Where the next records of a topic go, and after how many bytes those behind them don't: the one that
+    /// makes them full still does. `None` where the next one moves on.
     pub fn stay(&mut self, topic: &Arc<str>, partitions: i32) -> Option<(i32, usize)> {
         let partitions = partitions.max(1);
         let place = self.place_of(topic, partitions);
@@ -181,7 +181,8 @@ mod tests {
             }
         }
         // It has fewer partitions all at once.
-        while together.partition(&topic, 6, 100) < 3 {}
+        while together.partition(&topic, 6, 99) < 3 {}
+        assert!(together.stay(&topic, 6).is_some());
         assert_eq!(together.stay(&topic, 3), None);
     }
 

@@ -145,9 +145,9 @@ impl<M: Records> Books<M> {
         machine.handle_send(tp, record.body, timestamp_ms, now)
     }
 
-    /// Gives the machine records that go where the last one went, and have no time of their own: tells
-    /// where the first was taken in and how many were. The one behind those has to be
-    /// [offered](Self::offer) by itself.
+    /// Gives the machine records that go where the last one went and are alike: without a time of
+    /// their own, and without a key or for a partition that was chosen. Tells where the first was taken
+    /// in, and how many were. The one behind those has to be [offered](Self::offer) by itself.
     #[inline]
     pub(super) fn offer_more(
         &mut self,
@@ -155,20 +155,24 @@ impl<M: Records> Books<M> {
         timestamp_ms: i64,
     ) -> Option<(Taken, u32)> {
         let (tp, count) = self.last.as_ref()?;
-        let mut stay = self.sticky.stay(&tp.topic, *count);
-        let goes_there = |record: &&ProducerRecordRef<'_>| {
-            let partition = match (record.partition, record.body.key()) {
-                (None, None) => stay.map(|(partition, left)| {
-                    let left = left.checked_sub(record.body.encoded_len());
-                    stay = left.filter(|left| *left > 0).map(|left| (partition, left));
-                    partition
-                }),
-                (None, Some(key)) => Some(partition_for_key(key, *count)),
-                (chosen, _) => chosen,
-            };
-            partition == Some(tp.partition)
+        let first = records.first()?;
+        let is_alike = |record: &ProducerRecordRef<'_>| {
+            record.partition == first.partition
+                && (record.partition.is_some() || record.body.key().is_none())
                 && record.timestamp_ms.is_none()
                 && same_name(&tp.topic, record.topic)
+        };
+        if !is_alike(first) {
+            return None;
+        }
+        // One that was chosen is kept for any number of bytes.
+        let stay = first.partition.map(|partition| (partition, usize::MAX));
+        let stay = stay.or_else(|| self.sticky.stay(&tp.topic, *count));
+        let (_, mut left) = stay.filter(|(partition, _)| *partition == tp.partition)?;
+        let goes_there = |record: &&ProducerRecordRef<'_>| {
+            let stays = left > 0;
+            left = left.saturating_sub(record.body.encoded_len());
+            stays && is_alike(record)
         };
         let bodies = records
             .iter()
@@ -176,12 +180,11 @@ impl<M: Records> Books<M> {
             .map(|record| record.body);
         let machine = self.machine.records();
         let (taken, many) = machine.join_all(tp, bodies, timestamp_ms)?;
-        let sticks = |record: &&ProducerRecordRef<'_>| {
-            record.partition.is_none() && record.body.key().is_none()
-        };
-        let stuck = records[..many as usize].iter().filter(sticks);
-        let bytes = stuck.map(|record| record.body.encoded_len()).sum();
-        self.sticky.note(&tp.topic, *count, bytes);
+        if first.partition.is_none() {
+            let went = records[..many as usize].iter();
+            let bytes = went.map(|record| record.body.encoded_len()).sum();
+            self.sticky.note(&tp.topic, *count, bytes);
+        }
         Some((taken, many))
     }
 

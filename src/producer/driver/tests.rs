@@ -3,18 +3,21 @@
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ApiKey, InitProducerIdResponse, ProduceRequest, ProduceResponse};
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::broker::{Broker, BrokerConfig};
 use crate::clock::wall_clock_ms;
-use crate::cluster::ClientConfig;
+use crate::cluster::{Client, ClientConfig};
 use crate::net::testing::{Call, Peer, Refusing, Reply, metadata};
 use crate::producer::ProducerRecordRef;
 use crate::producer::driver::produce::{Encoding, produce};
 use crate::producer::{
     Acked, Deliveries, Delivery, Producer, ProducerConfig, ProducerRecord, RequestFailure,
+    partition_for_key,
 };
 use crate::wire::batch::Batches;
 use crate::wire::compression::Compression;
@@ -329,6 +332,86 @@ async fn thousands_may_be_sent_together() {
         assert_eq!((acked.partition, acked.offset), (1, offset));
         assert!((before..=after).contains(&acked.timestamp));
     }
+}
+
+/// Of any mixture of keys, chosen partitions, times and topics.
+#[tokio::test]
+async fn each_record_that_is_sent_with_others_is_where_it_is_told_to_be() {
+    let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+    let topics = [("one", 3), ("other", 2)];
+    for (topic, partitions) in topics {
+        broker.create_topic(topic, partitions).unwrap();
+    }
+    let client = Client::connect(broker.in_memory_client_config()).await;
+    let batch_bytes = 700;
+    let small = ProducerConfig {
+        batch_bytes,
+        buffer_bytes: 5_000,
+        ..config()
+    };
+    let producer = Producer::new(&client.unwrap(), small);
+    let mut rng = fastrand::Rng::with_seed(1);
+    // Some of a kind follow one another, as a rule.
+    let mut kind = (0, None, None, None);
+    let records = std::iter::repeat_with(|| {
+        if rng.u8(..4) == 0 {
+            let key = Some(rng.u8(..4)).filter(|key| *key > 0);
+            let partition = Some(rng.i32(0..2)).filter(|_| rng.u8(..4) == 0);
+            let time = Some(rng.i64(1..4)).filter(|_| rng.u8(..4) == 0);
+            kind = (rng.usize(..2), key, partition, time);
+        }
+        let (topic, key, partition, timestamp_ms) = kind;
+        let value = vec![b'v'; rng.usize(..90)];
+        let key = key.map(|key| [key]);
+        ProducerRecord {
+            partition,
+            timestamp_ms,
+            ..ProducerRecord::new(
+                topics[topic].0,
+                key.as_ref().map(|it| &it[..]),
+                Some(&value),
+            )
+        }
+    });
+    let records: Vec<_> = records.take(3_000).collect();
+    let results = ended_all(producer.send_all(&records).await).await;
+    assert_eq!(results.len(), records.len());
+    let mut logs = HashMap::new();
+    // Where those without a key go, how many bytes have, and how often that was somewhere else.
+    let mut stays = [(-1, usize::MAX, 0); 2];
+    for (record, result) in records.iter().zip(results) {
+        let acked = result.unwrap();
+        let topic = usize::from(*record.topic == *topics[1].0);
+        let (key, count) = (record.body.key(), topics[topic].1 as i32);
+        let chosen = key.map(|key| partition_for_key(key, count));
+        if let Some(partition) = record.partition.or(chosen) {
+            assert_eq!(acked.partition, partition);
+        } else {
+            let (stay, bytes, moves) = &mut stays[topic];
+            let is_full = *bytes >= batch_bytes;
+            assert_eq!(is_full, acked.partition != *stay, "{bytes} in {stay}");
+            if is_full {
+                (*stay, *bytes) = (acked.partition, 0);
+                *moves += 1;
+            }
+            *bytes += record.body.encoded_len();
+        }
+        let stored = logs.entry((topic, acked.partition)).or_insert_with(|| {
+            let stored = broker.records(&record.topic, acked.partition);
+            stored.into_iter()
+        });
+        let stored = stored.next().expect("as many as were acknowledged");
+        assert_eq!(stored.offset, acked.offset);
+        assert_eq!(stored.key.as_deref(), key);
+        assert_eq!(stored.value.as_deref(), record.body.value());
+        assert_eq!(stored.timestamp_ms, acked.timestamp);
+        assert!(
+            record
+                .timestamp_ms
+                .is_none_or(|time| time == acked.timestamp)
+        );
+    }
+    assert!(stays.iter().all(|(_, _, moves)| *moves > 10), "{stays:?}");
 }
 
 #[tokio::test]

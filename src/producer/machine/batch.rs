@@ -100,8 +100,8 @@ impl Batch {
             .then_some(place)
     }
 
-    /// Takes records in, those before one that doesn't fit, and tells their places; `None` where that is the
-    /// first.
+    /// Takes records in, those before one that doesn't fit, and tells their places; `None` where it takes
+    /// none.
     #[inline]
     pub(super) fn push_all<'a>(
         &mut self,

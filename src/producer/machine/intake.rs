@@ -61,7 +61,8 @@ impl ProducerMachine {
     }
 
     /// Takes records into a batch that is open, as [`join`](Self::join) does one after the other: tells
-    /// where the first went and how many did. The one behind those has to be handed in by itself.
+    /// where the first went, how many did, and whether any of them stirs. The one behind those has to be
+    /// handed in by itself.
     #[inline]
     pub fn join_all<'a>(
         &mut self,
@@ -79,13 +80,13 @@ impl ProducerMachine {
             admitted
         };
         let bodies = bodies.take_while(is_admitted);
-        let (first, count, bytes) =
+        let (taken, count, bytes) =
             self.partitions[index].join_all(timestamp, bodies, &self.config)?;
         self.buffered_bytes += bytes;
-        if first.stirs {
+        if taken.stirs {
             self.settle(index);
         }
-        Some((first, count))
+        Some((taken, count))
     }
 
     #[inline]

@@ -77,7 +77,8 @@ impl Partition {
     }
 
     /// Takes records in as [`join`](Self::join) does, those before one for which there is no room: tells
-    /// where the first is, how many they are, and how many bytes they take up.
+    /// where the first is and whether any of them stirs, how many they are, and how many bytes they take
+    /// up.
     #[inline]
     pub(super) fn join_all<'a>(
         &mut self,
@@ -88,12 +89,12 @@ impl Partition {
         let last = self.queue.back_mut()?;
         let before = last.size_bytes();
         let places = last.push_all(timestamp, bodies, config)?;
-        let first = Taken {
+        let taken = Taken {
             batch: last.id,
             place: places.start,
             stirs: last.is_full(config),
         };
-        Some((first, places.end - places.start, last.size_bytes() - before))
+        Some((taken, places.end - places.start, last.size_bytes() - before))
     }
 
     /// What the next batch is likely to take up: where others wait, as much as the last of them.
