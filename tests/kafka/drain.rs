@@ -292,7 +292,7 @@ async fn a_drain_that_gets_no_partitions_ends() {
     );
 }
 
-/// A cluster of its own, that a drain waits for no longer than three seconds.
+/// A cluster of its own, that a drain waits for no longer than eight seconds.
 struct Away {
     cluster: Cluster,
     telegram: Telegram,
@@ -304,11 +304,13 @@ impl Away {
         let cluster = Cluster::start(1, &[]).await;
         let telegram = Telegram::start().await;
         let setup = Setup::new(&cluster, &telegram)
-            .set("NOTIFIER_KAFKA_DEFAULT_API_TIMEOUT_MS", "3000")
+            .set("NOTIFIER_KAFKA_DEFAULT_API_TIMEOUT_MS", "8000")
             .set("NOTIFIER_CONSUMER_SHUTDOWN_TIMEOUT", "1s");
         for topic in setup.topics() {
             cluster.create_topic(topic, 3, &[]).await;
         }
+        // The first group of a cluster waits for the topic of all groups.
+        cluster.coordinator(&setup.drain_group()).await;
         Self {
             cluster,
             telegram,
@@ -327,7 +329,7 @@ impl Away {
         assert_eq!(printed["interrupted"], true, "{printed}");
         let mut errors = log.iter().filter(|line| line.contains("ERROR"));
         let told = errors.next_back().map_or("", |line| line);
-        assert!(told.contains("nothing came from Kafka for 3s"), "{log:#?}");
+        assert!(told.contains("nothing came from Kafka for 8s"), "{log:#?}");
         (told.to_owned(), printed)
     }
 }

@@ -93,7 +93,7 @@ async fn a_consumer_of_java_sees_each_record_once() {
             "--isolation-level",
             "read_committed",
             "--timeout-ms",
-            "8000",
+            "20000",
             "--max-messages",
             &count,
         ];

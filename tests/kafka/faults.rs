@@ -164,7 +164,12 @@ struct Stage {
 
 impl Stage {
     async fn set(settings: &[(&str, &str)]) -> Self {
-        let cluster = Cluster::start(3, &[]).await;
+        // A coordinator that is killed with the controller on it is away for half of the usual session.
+        let session = [
+            ("group.consumer.session.timeout.ms", "30000"),
+            ("group.consumer.heartbeat.interval.ms", "3000"),
+        ];
+        let cluster = Cluster::start(3, &session).await;
         let telegram = Telegram::start().await;
         let mut setup =
             Setup::new(&cluster, &telegram).set("NOTIFIER_TOPICS_REPLICATION_FACTOR", "3");

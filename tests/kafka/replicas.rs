@@ -18,8 +18,8 @@ use crate::support::runner::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
     // The broker in memory has one log for all replicas.
-    the_closest_replica_is_read_and_the_leader_when_it_is_gone(Kafka) within 240,
-    a_log_that_was_cut_off_is_read_on_from_where_it_parted(Kafka) within 240,
+    the_closest_replica_is_read_and_the_leader_when_it_is_gone(Kafka) within 600,
+    a_log_that_was_cut_off_is_read_on_from_where_it_parted(Kafka) within 600,
 ];
 
 const TOPIC: &str = "replicated";

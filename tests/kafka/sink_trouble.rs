@@ -10,6 +10,7 @@ use crate::support::notifier::Notifier;
 use crate::support::payments::{is_about, is_retry, record, retry_text, text, texts};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
+use crate::support::silent_address;
 use crate::support::stage::Stage;
 use crate::support::telegram::{Answer, Sent, TOKEN, Telegram};
 
@@ -260,7 +261,8 @@ async fn the_services_drain_goes_on_when_the_token_works_again() {
 async fn an_unreachable_telegram_ends_a_drain_and_costs_no_attempt() {
     let stage = Stage::new().await;
     stage.bury(&[record(1)]).await;
-    let nowhere = format!("http://{}", free_address());
+    let (_kept, nowhere) = silent_address();
+    let nowhere = format!("http://{nowhere}");
     let setup = stage.setup.clone();
     let setup = setup.set("NOTIFIER_TELEGRAM_BASE_URL", nowhere);
     let output = setup.call(&["drain"], "").await;
@@ -293,7 +295,7 @@ async fn an_address_that_is_not_telegrams_costs_no_attempt() {
 
 async fn an_unreachable_telegram_stops_the_line_until_it_is_back() {
     let stage = Stage::new().await;
-    let address = free_address();
+    let (kept, address) = silent_address();
     let stage = stage
         .without_drain()
         .set("NOTIFIER_TELEGRAM_BASE_URL", &format!("http://{address}"))
@@ -307,7 +309,7 @@ async fn an_unreachable_telegram_stops_the_line_until_it_is_back() {
     assert_eq!(committed(&stage).await, []);
     stage.dead_letters(0).await;
 
-    let telegram = Telegram::start_at(address).await;
+    let telegram = Telegram::start_on(kept.listen(1024).expect("it is bound"));
     telegram.wait_for(3).await;
     stop(&mut notifier).await;
     let sent = telegram.sent();
@@ -460,12 +462,6 @@ fn kind(record: &Record) -> String {
 fn retry_count(record: &Record) -> String {
     let count = record.get("retry-count").unwrap();
     String::from_utf8_lossy(count).into_owned()
-}
-
-/// An address that nobody listens at.
-fn free_address() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// As the variable says, which every HTTP client knows. Nothing of the request is for its eyes.

@@ -1,6 +1,5 @@
 //! What keeps the service from starting, or ends it: told by its name, in bounded time.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use crate::support::coordinator::{Operation, Resource};
 use crate::support::payments::{payment, record};
 use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
+use crate::support::silent_address;
 use crate::support::stage::Stage;
 use crate::support::telegram::TOKEN;
 
@@ -93,7 +93,8 @@ async fn a_broker_whose_name_does_not_resolve() {
 }
 
 async fn a_broker_that_refuses_connections() {
-    let address = free_address().to_string();
+    let (_kept, address) = silent_address();
+    let address = address.to_string();
     for told in failures_at(&address).await {
         assert!(
             told.contains(&address) && told.contains("refused"),
@@ -145,7 +146,8 @@ async fn a_broker_that_hangs_up() {
 }
 
 async fn a_wait_for_brokers_is_told_before_it_is_over() {
-    let address = free_address().to_string();
+    let (_kept, address) = silent_address();
+    let address = address.to_string();
     let stage = Stage::without_topics()
         .await
         .set("NOTIFIER_KAFKA_BOOTSTRAP_SERVERS", &address);
@@ -162,7 +164,8 @@ async fn a_wait_for_brokers_is_told_before_it_is_over() {
 }
 
 async fn several_brokers_that_can_t_be_reached_are_all_named() {
-    let addresses = [free_address(), free_address()].map(|it| it.to_string());
+    let kept = [silent_address(), silent_address()];
+    let addresses = kept.each_ref().map(|(_, address)| address.to_string());
     for told in failures_at(&addresses.join(",")).await {
         assert!(addresses.iter().all(|it| told.contains(it)), "{told}");
     }
@@ -175,9 +178,10 @@ async fn one_broker_of_several_is_enough() {
         let _ = stream.read_to_end(&mut read).await;
     })
     .await;
+    let (_kept, refusing) = silent_address();
     let servers = [
         "no-such-host.invalid:9092",
-        &free_address().to_string(),
+        &refusing.to_string(),
         &silent.address,
         stage.cluster.bootstrap(),
     ];
@@ -385,10 +389,4 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// An address that nobody listens at.
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }

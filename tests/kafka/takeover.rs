@@ -261,7 +261,7 @@ async fn a_slow_send_costs_no_membership() {
 async fn slow(protocol: Protocol) {
     let cluster = Cluster::shared().await;
     let telegram = Telegram::start().await;
-    let setup = protocol.set(Setup::new(cluster, &telegram), 3000);
+    let setup = protocol.set(Setup::new(cluster, &telegram), 6000);
     telegram.answer_payment(0, Answer::Held);
     let mut notifier = setup.run();
     let before = cluster.wait_for_members(&setup.group, 1, 3).await;

@@ -433,7 +433,7 @@ pub(super) async fn a_cluster_may_be_of_an_older_version() {
     let topic = &new_topic(cluster, 1, &[]).await;
     let mut it = Transactional::new(cluster).await;
     let (id, first) = it.begin().await;
-    let short = it.init().with_transaction_timeout_ms(100);
+    let short = it.init().with_transaction_timeout_ms(2_000);
     let answer = it.node.ask(INIT, &short).await;
     let who = (id, answer.producer_epoch);
     table.case("the second epoch", who.1, first + 1);

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::cluster::Cluster;
 
 /// Paused brokers accept connections and never answer.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 const METADATA: i16 = 8;
 

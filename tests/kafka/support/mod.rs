@@ -32,12 +32,23 @@ pub(crate) mod topics;
 pub(crate) mod transactions;
 pub(crate) mod verifiable;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 /// How long a test waits for what should take a moment.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An address that nobody listens at as long as the socket is kept, or until it does.
+pub(crate) fn silent_address() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(any).expect("a port is free");
+    let address = socket.local_addr().expect("it is bound");
+    (socket, address)
+}
 
 /// The wall clock, in milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {

@@ -2,7 +2,7 @@
 //!
 //! It answers as Telegram does, unless a test tells it otherwise, and keeps what it was sent.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -124,11 +124,12 @@ struct Bot {
 impl Telegram {
     /// Starts a stand-in.
     pub(crate) async fn start() -> Self {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        Self::start_on(listener.expect("a port is free"))
     }
 
-    /// Starts a stand-in at an address that is free.
-    pub(crate) async fn start_at(address: SocketAddr) -> Self {
+    /// Starts a stand-in that listens already.
+    pub(crate) fn start_on(listener: TcpListener) -> Self {
         let (sender, sent) = watch::channel(Vec::new());
         let bot = Arc::new(Bot {
             revoked: AtomicBool::new(false),
@@ -141,8 +142,6 @@ impl Telegram {
             .route("/{bot}/getMe", get(get_me).post(get_me))
             .route("/{bot}/sendMessage", post(send_message))
             .with_state(Arc::clone(&bot));
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.expect("the address is free");
         let address = listener
             .local_addr()
             .expect("a bound socket has an address");

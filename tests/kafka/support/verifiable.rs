@@ -99,9 +99,9 @@ impl Verifiable {
     /// SIGKILL, and waits until it has ended.
     pub(crate) async fn kill(&mut self) {
         self.process.kill();
-        self.process.ended().await;
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.expect("it is after 1970").as_millis();
+        self.process.ended().await;
         self.killed = Some(json!({"timestamp": now, "name": KILLED}));
     }
 

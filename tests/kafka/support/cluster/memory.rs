@@ -132,12 +132,24 @@ fn defaults(nodes: usize, tls: &Path) -> BrokerConfig {
     }
 }
 
+fn millis(value: &str) -> Duration {
+    Duration::from_millis(value.parse().expect("a number"))
+}
+
 /// Takes a setting of Kafka's.
 fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConfig {
     match &**name {
         // A node that is gone is noticed at once, and so is a transaction's timeout.
         "broker.session.timeout.ms"
         | "transaction.abort.timed.out.transaction.cleanup.interval.ms" => config,
+        "group.consumer.session.timeout.ms" => {
+            config.group_consumer_session_timeout = millis(value);
+            config
+        }
+        "group.consumer.heartbeat.interval.ms" => {
+            config.group_consumer_heartbeat_interval = millis(value);
+            config
+        }
         "group.coordinator.rebalance.protocols" => {
             config.group_version = i16::from(value.contains("consumer"));
             config
@@ -151,8 +163,7 @@ fn set(mut config: BrokerConfig, (name, value): &(String, String)) -> BrokerConf
             config
         }
         "connections.max.reauth.ms" => {
-            let millis = value.parse().expect("a number");
-            config.connections_max_reauth = Some(Duration::from_millis(millis));
+            config.connections_max_reauth = Some(millis(value));
             config
         }
         _ => {
