@@ -128,7 +128,10 @@ async fn trouble_the_cluster(stage: &Stage, rng: &mut Rng) {
         1 => fault().times(rng.u64(1..5)).drop_before(),
         2 => fault().times(rng.u64(1..5)).drop_after(),
         // One that nobody waits for any more would be done behind those that came later (see README).
-        3 if api == ApiKey::OffsetCommit => fault().times(rng.u64(1..3)).drop_before(),
+        3 if api == ApiKey::OffsetCommit => {
+            let times = rng.u64(1..3);
+            fault().times(times).delay(SECOND * rng.u32(1..5));
+        }
         3 => fault().times(rng.u64(1..3)).delay(SECOND * rng.u32(1..50)),
         4 => fault().cut(rng.usize(..40)),
         5 => {

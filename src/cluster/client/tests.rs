@@ -92,11 +92,9 @@ async fn bootstrap_servers_that_refuse_are_named_within_the_timeout() {
     let address = refusing.address.to_string();
     let mut config = config(&[]);
     config.bootstrap_servers = vec![address.clone(), "localhost:1".into()];
-    config.request_timeout = Duration::from_millis(300);
+    config.request_timeout = Duration::from_secs(3);
     let error = Client::connect(config).await.unwrap_err();
-    // Where looking "localhost" up takes all of it.
-    let kinds = [ErrorKind::Connection, ErrorKind::Timeout];
-    assert!(kinds.contains(&error.kind()), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.to_string().contains(&address), "{error}");
     assert!(error.to_string().contains("localhost:1"), "{error}");
 }

@@ -84,15 +84,15 @@ async fn when_none_can_be_reached_each_is_named() {
 async fn a_name_that_does_not_resolve_is_named() {
     let mut config = config(&[]);
     config.bootstrap_servers = vec!["no-such-host.invalid:9092".into()];
+    // A name server may be asked again after five seconds.
+    config.connection_setup_timeout = Duration::from_secs(15);
     let (pool, _known) = pool(config);
     let error = pool
         .channel()
         .connection(Node::Any, soon())
         .await
         .unwrap_err();
-    // Where the name server is slow.
-    let kinds = [ErrorKind::Connection, ErrorKind::Timeout];
-    assert!(kinds.contains(&error.kind()), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(
         error.to_string().contains("no-such-host.invalid"),
         "{error}"
@@ -105,18 +105,16 @@ async fn reconnecting_waits_longer_each_time_up_to_the_maximum() {
     let dead = Refusing::new();
     known.send_replace(brokers(&[(1, dead.address)]));
     let channel = pool.channel();
-    let mut waits = Vec::new();
-    // What is waited for begins with the end of the attempt before.
-    let mut before = Instant::now();
+    // From the first attempt on: each waits from the end of the one before, which nobody here sees.
+    let started = Instant::now();
+    let mut ends = Vec::new();
     for _ in 0..6 {
-        let started = Instant::now();
         channel.connection(Node::Id(1), soon()).await.unwrap_err();
-        waits.push(before.elapsed());
-        before = started;
+        ends.push(started.elapsed());
     }
-    let at_least = [0, 16, 32, 64, 64, 64].map(Duration::from_millis);
-    for (wait, least) in waits.iter().zip(at_least) {
-        assert!(*wait >= least, "{waits:?}");
+    let at_least = [0, 16, 48, 112, 176, 240].map(Duration::from_millis);
+    for (end, least) in ends.iter().zip(at_least) {
+        assert!(*end >= least, "{ends:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::app::config::HealthConfig;
 
-const MOMENT: Duration = Duration::from_secs(30);
+const MOMENT: Duration = Duration::from_secs(5);
 
 fn health() -> HealthConfig {
     HealthConfig {
