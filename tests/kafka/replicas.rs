@@ -43,7 +43,7 @@ async fn create(
     let created = client.admin().create_topic(&topic, PATIENCE).await;
     created.expect("a topic can be made");
     let leader = cluster.leader(TOPIC, 0).await;
-    let all = cluster.replicas(TOPIC).await.remove(0).into_iter();
+    let all = cluster.replicas(TOPIC, 1).await.remove(0).into_iter();
     let all = all.filter_map(|node| usize::try_from(node).ok());
     let others = all.filter(|node| *node != leader);
     [leader].into_iter().chain(others).collect()

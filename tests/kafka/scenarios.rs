@@ -67,7 +67,8 @@ pub(crate) async fn the_topics_are_created_where_they_are_missing() {
         })
         .await;
     for topic in stage.setup.topics() {
-        assert_eq!(stage.cluster.replicas(topic).await, vec![[1]; 3], "{topic}");
+        let replicas = stage.cluster.replicas(topic, 3).await;
+        assert_eq!(replicas, vec![[1]; 3], "{topic}");
     }
 }
 

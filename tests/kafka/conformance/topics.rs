@@ -183,7 +183,8 @@ pub(super) async fn topics_are_grown_and_deleted() {
         let answer = node.ask(CREATE_PARTITIONS, &request).await;
         table.code(what, answer.results[0].error_code, expected);
     }
-    table.case("in the end", cluster.replicas(name).await, vec![vec![1]; 3]);
+    let grown = cluster.replicas(name, 3).await;
+    table.case("in the end", grown, vec![vec![1]; 3]);
 
     let delete = DeleteTopicsRequest::default()
         .with_topic_names(vec![topic_name(name)])

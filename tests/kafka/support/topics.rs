@@ -137,11 +137,16 @@ impl Cluster {
         .await;
     }
 
-    /// The replicas of each partition of a topic.
-    pub(crate) async fn replicas(&self, topic: &str) -> Vec<Vec<i32>> {
+    /// The replicas of each partition of a topic, once a broker knows of this many partitions:
+    /// it hears of them a moment after the controller has answered.
+    pub(crate) async fn replicas(&self, topic: &str, partitions: usize) -> Vec<Vec<i32>> {
         patiently(topic, async || {
             let answer = metadata(self, topic).await?;
             accepted(answer.topics[0].error_code)?;
+            let told = answer.topics[0].partitions.len();
+            if told < partitions {
+                return Err(io::Error::other(format!("only {told} partitions")));
+            }
             let partitions = answer.topics[0].partitions.iter();
             let ids = partitions.map(|it| it.replica_nodes.iter().map(|id| id.0).collect());
             Ok(ids.collect())
