@@ -66,6 +66,16 @@ fn sync(group: &str, generation: i32, member: &StrBytes) -> SyncGroupRequest {
         .with_protocol_name(Some(text("range")))
 }
 
+/// What a member is told first that is not that all is well.
+async fn told(node: &mut Node, alive: &HeartbeatRequest) -> i16 {
+    loop {
+        let told = node.ask(HEARTBEAT, alive).await.error_code;
+        if told != 0 {
+            return told;
+        }
+    }
+}
+
 /// Joins a group that nobody is in, and shares nothing out.
 pub(super) async fn found(node: &mut Node, group: &str) -> JoinGroupResponse {
     let joined = node.ask(JOIN_AT_ONCE, &joining(group)).await;
@@ -249,13 +259,7 @@ pub(super) async fn rebalances_are_told() {
     let newcomer = joining(&group);
     let newcomer = second.ask(JOIN_AT_ONCE, &newcomer);
     let rejoining = async {
-        let alive = heartbeat(&group, 1, &old.member_id);
-        let told = loop {
-            let told = first.ask(HEARTBEAT, &alive).await.error_code;
-            if told != 0 {
-                break told;
-            }
-        };
+        let told = told(&mut first, &heartbeat(&group, 1, &old.member_id)).await;
         table.code("while joining", told, ErrorCode::REBALANCE_IN_PROGRESS);
         let early = first.ask(SYNC, &sync(&group, 1, &old.member_id)).await;
         let expected = ErrorCode::REBALANCE_IN_PROGRESS;
@@ -291,6 +295,23 @@ pub(super) async fn rebalances_are_told() {
     table.code("a follower joins again", same.error_code, ErrorCode::NONE);
     table.case("its generation", same.generation_id, 2);
 
+    // With something changed it makes a new one, in which the old one counts no more.
+    let mut changed = again;
+    changed.protocols[0].metadata = Bytes::from_static(b"changed");
+    let leader = joining(&group).with_member_id(old.member_id.clone());
+    let rejoining = async {
+        let told = told(&mut first, &heartbeat(&group, 2, &old.member_id)).await;
+        let expected = ErrorCode::REBALANCE_IN_PROGRESS;
+        table.code("while it joins", told, expected);
+        first.ask(JOIN_AT_ONCE, &leader).await
+    };
+    let (changed, leader) = tokio::join!(second.ask(JOIN_AT_ONCE, &changed), rejoining);
+    let both = (changed.generation_id, leader.generation_id);
+    table.case("the new generation", both, (3, 3));
+    let before = heartbeat(&group, 2, &new.member_id);
+    let before = second.ask(HEARTBEAT, &before).await.error_code;
+    table.code("that of before", before, ErrorCode::ILLEGAL_GENERATION);
+
     // Who leaves does not wait for its session to end.
     let leaving = LeaveGroupRequest::default()
         .with_group_id(group_id(&group))
@@ -298,7 +319,7 @@ pub(super) async fn rebalances_are_told() {
     let left = second.ask(LEAVE_ALONE, &leaving).await.error_code;
     table.code("the follower leaves", left, ErrorCode::NONE);
     let told = first
-        .ask(HEARTBEAT, &heartbeat(&group, 2, &old.member_id))
+        .ask(HEARTBEAT, &heartbeat(&group, 3, &old.member_id))
         .await;
     let expected = ErrorCode::REBALANCE_IN_PROGRESS;
     table.code("the leader is told", told.error_code, expected);

@@ -35,6 +35,8 @@
 //!   otherwise after a wait.
 //! - The session's end is counted from when the last good heartbeat was *sent*: never later than
 //!   the coordinator counts it.
+//! - After a session that ended here alone, the coordinator makes a new generation: no commit that
+//!   was stamped before can come after what the member reads in the new one.
 
 mod heartbeat;
 mod join;
@@ -80,6 +82,8 @@ pub struct Member {
     state: State,
     member_id: String,
     generation: i32,
+    /// The generation whose session has ended here, and perhaps not at the coordinator.
+    outlived: Option<i32>,
     /// The assignor of the generation last joined.
     assignor: Option<Assignor>,
     /// There where this member leads the generation last joined.
@@ -104,6 +108,7 @@ impl Member {
             state: State::Unjoined,
             member_id: String::new(),
             generation: NO_GENERATION,
+            outlived: None,
             assignor: None,
             leadership: None,
             pending: None,

@@ -70,11 +70,12 @@ impl Member {
         let attempt = self.start(step, now);
         self.base.timers.stop(Timer::Heartbeat);
         let instance_id = self.base.config.instance_id.clone();
-        let is_static = instance_id.is_some();
+        // A static membership that is taken up again keeps its epoch.
+        let comes_back = step == Step::Leave && instance_id.is_some();
         let heartbeat = ConsumerHeartbeat {
             attempt,
             member_id: self.member_id.clone(),
-            epoch: if is_static { STATIC_LEAVES } else { LEAVES },
+            epoch: if comes_back { STATIC_LEAVES } else { LEAVES },
             instance_id,
             subscribing: None,
             owned: None,
@@ -207,8 +208,10 @@ impl Member {
         self.known.owned.as_ref() != Some(self.base.ownership.owned())
     }
 
-    /// The coordinator has not been heard for a session: it has given the partitions away.
+    /// The coordinator has not been heard for a session: it has given the partitions away, if it
+    /// has not heard the member either.
     pub(super) fn end_session(&mut self, now: Instant) {
+        self.lingers = true;
         self.forget();
         if self.state == State::Leaving {
             return self.finish_leaving(Ending::NoMember);

@@ -36,6 +36,9 @@
 //! - A request follows a failed one at once only where nothing failed since the last heartbeat of a
 //!   member; otherwise after a wait.
 //! - The session's end is counted from when the last good heartbeat was *sent*.
+//! - After a session that ended here alone, the membership that the coordinator may still keep is
+//!   ended before another begins: no commit that was stamped before can come after what the member
+//!   reads in the new one.
 
 mod heartbeat;
 mod leave;
@@ -68,7 +71,7 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 enum Step {
     FindCoordinator,
     Heartbeat,
-    /// Ends an earlier membership that keeps this one from joining.
+    /// Ends an earlier membership before a new one begins.
     Withdraw,
     Leave,
 }
@@ -91,7 +94,7 @@ pub struct Member {
     epoch: i32,
     /// The coordinator may count this member to the group.
     may_be_member: bool,
-    /// The coordinator keeps an earlier membership under this id, and lets nobody join with it.
+    /// The coordinator may keep an earlier membership under this id, which is to end first.
     lingers: bool,
     target: Target,
     /// What was assigned is another than what the application was last told of.

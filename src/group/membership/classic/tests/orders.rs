@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::member::{config, tp};
 use super::*;
 use crate::group::assignor::Assignor;
+use crate::group::membership::remedy::Remedy;
 
 /// What may happen to a member.
 #[derive(Clone, Debug)]
@@ -79,6 +80,16 @@ impl Open {
     }
 }
 
+type Protocols = Vec<(&'static str, Bytes)>;
+
+/// True where the coordinator tells by it that the generation is over for the member.
+fn removes(error: &RequestError) -> bool {
+    matches!(
+        error.remedy(),
+        Remedy::ForgetMember | Remedy::ForgetGeneration
+    )
+}
+
 /// A driver that checks each effect against what it has seen.
 struct Model {
     machine: Machine,
@@ -91,6 +102,10 @@ struct Model {
     /// Requests that were answered, to be answered once more.
     answered: Vec<Open>,
     requests: usize,
+    /// The protocols of the last JoinGroup.
+    sent: Protocols,
+    /// Those that the generation was joined with, until the coordinator tells that it is over.
+    joined: Option<Protocols>,
     ended: bool,
 }
 
@@ -109,6 +124,8 @@ impl Model {
             open: Vec::new(),
             answered: Vec::new(),
             requests: 0,
+            sent: Protocols::new(),
+            joined: None,
             ended: false,
         };
         model.drain();
@@ -147,6 +164,7 @@ impl Model {
             }
             Event::CommitFailed(error) => {
                 if let Some(stamp) = self.machine.commit_stamp() {
+                    self.joined.take_if(|_| removes(error));
                     self.machine.handle_commit_error(&stamp, error, now);
                 }
             }
@@ -169,6 +187,7 @@ impl Model {
             Outcome::Error(error) => Err(error.clone()),
             _ => Ok(()),
         };
+        self.joined.take_if(|_| simple.as_ref().is_err_and(removes));
         match open {
             Open::Find(attempt) => machine.handle_coordinator(attempt, simple, now),
             Open::Heartbeat(attempt) => machine.handle_heartbeat(attempt, simple, now),
@@ -186,6 +205,9 @@ impl Model {
                 self.generation += 1;
                 let answer = simple.map(|()| join_answer(outcome, self.generation));
                 machine.handle_join(attempt, answer, now);
+                if machine.generation() == Some(self.generation) {
+                    self.joined = Some(self.sent.clone());
+                }
             }
         }
     }
@@ -212,7 +234,12 @@ impl Model {
     fn note(&mut self, effect: Effect) -> bool {
         let open = match effect {
             Effect::FindCoordinator(attempt) => Open::Find(attempt),
-            Effect::Join(request) => Open::Join(request.attempt),
+            Effect::Join(request) => {
+                let same = self.joined.as_ref() == Some(&request.protocols);
+                assert!(!same, "may be taken back into the generation as it is");
+                self.sent = request.protocols;
+                Open::Join(request.attempt)
+            }
             Effect::NeedPartitions { attempt, .. } => Open::Partitions(attempt),
             Effect::Sync(request) => Open::Sync(request.attempt),
             Effect::Heartbeat(request) => Open::Heartbeat(request.attempt),

@@ -17,6 +17,37 @@ fn a_session_without_an_answer_ends_when_the_coordinator_ends_it() {
     assert!(matches!(member.effects()[..], [Effect::FindCoordinator(_)]));
 }
 
+/// The coordinator may have heard every heartbeat; only its answers did not come.
+#[test]
+fn a_session_that_ended_here_alone_is_not_taken_up_again_in_its_generation() {
+    for assignor in [Assignor::CooperativeSticky, Assignor::Range] {
+        let mut member = Member::new(&[assignor]);
+        member.start();
+        let first = member.take_join();
+        let sync = member.joined_as_follower(first.attempt, 1);
+        member.synced(sync.attempt, &[0]);
+        member.advance(10 * SECOND);
+        member.effects();
+        member.advance(SECOND);
+        member.find();
+        let again = member.take_join();
+        assert_eq!(again.member_id, "m1");
+        assert_ne!(again.protocols, first.protocols, "a new generation");
+        let subscription = Subscription::decode(&again.protocols[0].1).unwrap();
+        assert_eq!(
+            (subscription.owned, subscription.generation),
+            (Vec::new(), 1)
+        );
+        let error = RequestError::Code(ErrorCode::UNKNOWN_MEMBER_ID);
+        member
+            .machine
+            .handle_join(again.attempt, Err(error), member.now);
+        member.advance(SECOND);
+        let anew = member.take_join();
+        assert_eq!(anew.protocols, first.protocols, "nothing is left of it");
+    }
+}
+
 #[test]
 fn a_moved_coordinator_is_found_without_losing_anything() {
     for error in [

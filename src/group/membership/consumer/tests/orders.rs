@@ -81,6 +81,14 @@ fn named(all: bool) -> TopicNames {
     names().into_iter().chain(other).collect()
 }
 
+/// True where the coordinator tells by it that the membership is over.
+fn removes(error: &RequestError) -> bool {
+    matches!(
+        error.remedy(),
+        Remedy::ForgetMember | Remedy::ForgetGeneration
+    ) || error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND)
+}
+
 /// A driver that checks each effect against what it has seen.
 struct Model {
     machine: Machine,
@@ -93,6 +101,8 @@ struct Model {
     /// Requests that were answered, to be answered once more.
     answered: Vec<Open>,
     requests: usize,
+    /// The coordinator counts it to the group, as far as it has told.
+    is_member: bool,
     ended: bool,
 }
 
@@ -112,6 +122,7 @@ impl Model {
             open: Vec::new(),
             answered: Vec::new(),
             requests: 0,
+            is_member: false,
             ended: false,
         };
         model.drain();
@@ -132,6 +143,7 @@ impl Model {
             Event::Named(all) => self.machine.handle_topics_changed(named(*all), now),
             Event::CommitFailed(error) => {
                 if let Some(stamp) = self.machine.commit_stamp() {
+                    self.is_member &= !removes(error);
                     self.machine.handle_commit_error(&stamp, error, now);
                 }
             }
@@ -178,6 +190,7 @@ impl Model {
             }
             Open::Beat(attempt, epoch) => {
                 self.epoch += i32::from(epoch >= 0);
+                self.is_member &= !error.as_ref().map_or(epoch < 0, removes);
                 let answer = ConsumerHeartbeatAnswer {
                     member_id: None,
                     epoch: if epoch < 0 { epoch } else { self.epoch },
@@ -185,6 +198,7 @@ impl Model {
                     assignment: assignment(outcome),
                 };
                 machine.handle_consumer_heartbeat(attempt, error.map_or(Ok(answer), Err), now);
+                self.is_member |= machine.epoch() == Some(self.epoch);
             }
         }
     }
@@ -213,6 +227,8 @@ impl Model {
             }
             Effect::ConsumerHeartbeat(beat) => {
                 self.check_told(&beat);
+                let joins = beat.epoch == 0;
+                assert!(!(joins && self.is_member), "joins beside its membership");
                 self.begin(Open::Beat(beat.attempt, beat.epoch));
             }
             Effect::Assigned(added) => {

@@ -87,6 +87,26 @@ fn a_session_of_silence_loses_all() {
     );
 }
 
+/// The coordinator may have heard every heartbeat; only its answers did not come.
+#[test]
+fn a_session_that_ended_here_alone_is_ended_at_the_coordinator_before_another() {
+    for mut member in [Member::stable(&[0]), Member::stable_static(&[0])] {
+        let beat = member.beat();
+        member.fail(beat.attempt, RequestError::Disconnected);
+        member.advance(SECOND);
+        member.find();
+        member.take_beat();
+        member.advance(45 * SECOND);
+        assert_eq!(member.effects(), [Effect::Lost(tps(&[0]))]);
+        member.advance(2 * SECOND);
+        member.find();
+        let departure = member.take_beat();
+        assert_eq!(departure.epoch, -1, "for good, static or not");
+        member.answer(departure.attempt, -1, None);
+        assert_eq!(member.take_beat().epoch, 0);
+    }
+}
+
 #[test]
 fn an_instance_id_that_another_still_has_is_waited_for() {
     let mut member = Member::new();
