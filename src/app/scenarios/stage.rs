@@ -27,7 +27,7 @@ use crate::{Client, ClientConfig, Consumer, Error};
 pub(super) const SOURCE: &str = "payment-notification";
 pub(super) const DEAD_LETTER: &str = "payment-notification.DLQ";
 pub(super) const PERMANENT: &str = "payment-notification.permanent";
-const GROUP: &str = "telegram-notification";
+pub(super) const GROUP: &str = "telegram-notification";
 
 /// A call of the sink.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! Forwards in transactions, whatever becomes of their requests.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kafka_protocol::messages::ApiKey;
 
-use super::stage::{DEAD_LETTER, PERMANENT, SOURCE, Stage, busy, failure, number};
-use crate::broker::{BrokerConfig, TransactionVersion};
+use super::stage::{DEAD_LETTER, GROUP, PERMANENT, SOURCE, Stage, busy, failure, number};
+use crate::broker::{BrokerConfig, GroupView, Request, TransactionVersion};
 use crate::cluster::NewTopic;
 use crate::sink::{FailureKind, Verdict};
 use crate::wire::ErrorCode;
@@ -133,4 +135,61 @@ async fn a_topic_that_takes_nothing_keeps_no_record_of_another() {
     assert_eq!(stage.committed(0), None);
     running.stop().await.unwrap();
     assert_eq!(stage.read(DEAD_LETTER).await, [0; 0]);
+}
+
+/// The coordinator hears a member that hears nothing of it, and so keeps what the member takes for
+/// lost. Of a forward that is under way meanwhile, and of the one that follows it, one counts.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_at_the_member_alone_moves_no_record_twice() {
+    for (protocol, beats) in [
+        ("classic", ApiKey::Heartbeat),
+        ("consumer", ApiKey::ConsumerGroupHeartbeat),
+    ] {
+        let stage = refusing(Some(TransactionVersion::V2)).await;
+        let stage = stage.set("KAFKA_GROUP_PROTOCOL", protocol);
+        let [unheard, waits] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let of_two = |flag: &Arc<AtomicBool>| {
+            let flag = flag.clone();
+            move |request: &Request| request.client_id == "two" && flag.load(Ordering::Relaxed)
+        };
+        let answers = stage.broker.control(beats).always();
+        answers.when(of_two(&unheard)).drop_after();
+        let commits = stage.broker.control(ApiKey::TxnOffsetCommit).always();
+        commits
+            .when(of_two(&waits))
+            .error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+        let mut services = Vec::new();
+        for (count, name) in [(1, "one"), (2, "two")] {
+            services.push(stage.run_as(name).await);
+            let all_have_some = |group: &GroupView| {
+                let mut shares = group
+                    .members
+                    .iter()
+                    .map(|it| it.assignment.as_ref().map_or(0, Vec::len));
+                group.members.len() == count && shares.all(|share| share > 0)
+            };
+            stage.broker.wait_for_group(GROUP, all_have_some).await;
+        }
+        // Within a session's length, and with time for what was to be done once for all.
+        tokio::time::sleep(20 * SECOND).await;
+        unheard.store(true, Ordering::Relaxed);
+        waits.store(true, Ordering::Relaxed);
+        tokio::time::sleep(41 * SECOND).await;
+        let more = [(4, 0), (5, 1), (6, 2)];
+        stage.publish(SOURCE, &more).await;
+        tokio::time::sleep(5 * SECOND).await;
+        unheard.store(false, Ordering::Relaxed);
+        tokio::time::sleep(2 * SECOND).await;
+        waits.store(false, Ordering::Relaxed);
+        for (partition, end) in [(0, 3), (1, 2), (2, 1)] {
+            stage.wait_for_committed(partition, end).await;
+        }
+        tokio::time::sleep(60 * SECOND).await;
+        for service in services {
+            service.stop().await.unwrap();
+        }
+        let mut moved = stage.read(PERMANENT).await;
+        moved.sort_unstable();
+        assert_eq!(moved, [1, 2, 3, 4, 5, 6], "{protocol}");
+    }
 }
