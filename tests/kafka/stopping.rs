@@ -33,6 +33,8 @@ async fn a_signal_stops_in_order() {
     stage.publish(&[record(1), record(2)]).await;
     let mut notifier = stage.setup.run();
     stage.telegram.wait_for(1).await;
+    let drain = stage.setup.drain_group();
+    stage.cluster.wait_for_members(&drain, 1, 3).await;
     notifier.process().terminate();
     notifier.wait_for_log("stopping").await;
     stage.telegram.release();
