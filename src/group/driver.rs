@@ -292,7 +292,9 @@ impl GroupDriver {
                 self.machine.handle_consumer_heartbeat(attempt, answer, now);
             }
             Answer::Topics(attempt, names) => self.machine.handle_topics(attempt, names, now),
-            Answer::Leave(attempt, answer) => self.machine.handle_leave_answer(attempt, answer),
+            Answer::Leave(attempt, answer) => {
+                self.machine.handle_leave_answer(attempt, answer, now);
+            }
             Answer::Commit(commit, stamp, answer) => self.handle_committed(commit, &stamp, answer),
         }
     }

@@ -155,6 +155,7 @@ impl Requests {
     pub(super) async fn leave(self, leave: membership::LeaveRequest) -> Result<(), RequestError> {
         let member = MemberIdentity::default()
             .with_member_id(text(&leave.member_id))
+            .with_group_instance_id(leave.instance_id.as_deref().map(text))
             .with_reason(Some(StrBytes::from_static_str(leave.reason)));
         let request = LeaveGroupRequest::default()
             .with_group_id(group_id(&self.group))

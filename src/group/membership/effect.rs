@@ -145,6 +145,8 @@ pub struct LeaveRequest {
     pub attempt: Attempt,
     /// The member's id.
     pub member_id: String,
+    /// The static member's instance id.
+    pub instance_id: Option<String>,
     /// Why, for the broker's log (KIP-800).
     pub reason: &'static str,
     /// The request's own deadline.

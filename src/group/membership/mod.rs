@@ -135,9 +135,14 @@ impl Membership {
     }
 
     /// Answers [`Effect::Leave`].
-    pub fn handle_leave_answer(&mut self, attempt: Attempt, answer: Result<(), RequestError>) {
+    pub fn handle_leave_answer(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<(), RequestError>,
+        now: Instant,
+    ) {
         if let Self::Classic(it) = self {
-            it.handle_leave_answer(attempt, answer);
+            it.handle_leave_answer(attempt, answer, now);
         }
     }
 

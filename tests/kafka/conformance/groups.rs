@@ -377,14 +377,34 @@ pub(super) async fn an_instance_takes_its_predecessors_place() {
             expected,
         );
     }
-    let old = join.with_member_id(before.member_id);
+    let old = join.clone().with_member_id(before.member_id.clone());
     let old = node.ask(JOIN, &old).await.error_code;
     table.code("the old one joins", old, ErrorCode::FENCED_INSTANCE_ID);
-    let instance = MemberIdentity::default().with_group_instance_id(Some(text("one")));
-    let leaving = LeaveGroupRequest::default()
-        .with_group_id(group_id(&group))
-        .with_members(vec![instance]);
-    let left = node.ask(LEAVE, &leaving).await;
+
+    let again = node.ask(JOIN, &join).await.member_id;
+    let nameless = text("");
+    let leaves = |member: &StrBytes| {
+        let instance = MemberIdentity::default().with_group_instance_id(Some(text("one")));
+        LeaveGroupRequest::default()
+            .with_group_id(group_id(&group))
+            .with_members(vec![instance.with_member_id(member.clone())])
+    };
+    let leaving = [
+        (
+            "the old one leaves",
+            &before.member_id,
+            ErrorCode::FENCED_INSTANCE_ID,
+        ),
+        ("the new one leaves", &again, ErrorCode::NONE),
+        ("it leaves again", &again, ErrorCode::UNKNOWN_MEMBER_ID),
+    ];
+    for (what, member, expected) in leaving {
+        let left = node.ask(LEAVE, &leaves(member)).await;
+        table.code(what, left.members[0].error_code, expected);
+    }
+    let joined = node.ask(JOIN, &join).await.error_code;
+    table.code("another joins", joined, ErrorCode::NONE);
+    let left = node.ask(LEAVE, &leaves(&nameless)).await;
     table.code(
         "it is removed by its name",
         left.members[0].error_code,

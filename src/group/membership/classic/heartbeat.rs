@@ -101,7 +101,7 @@ impl Member {
     /// The coordinator has not been heard for a session timeout: it has given the partitions away,
     /// if it has not heard the member either.
     pub(super) fn end_session(&mut self, now: Instant) {
-        self.outlived = self.generation().or(self.outlived);
+        self.lingers = true;
         self.forget_generation();
         if self.state == State::Leaving {
             return self.finish_leaving(Ending::NoMember);
@@ -113,7 +113,7 @@ impl Member {
     /// The coordinator has removed the member, or ended its generation.
     pub(super) fn removed(&mut self, keep_member_id: bool, now: Instant) {
         self.forget_generation();
-        self.outlived = None;
+        self.lingers = false;
         if !keep_member_id {
             self.member_id.clear();
         }

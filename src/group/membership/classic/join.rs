@@ -13,9 +13,7 @@ use crate::group::membership::effect::{
 };
 use crate::group::membership::remedy::Remedy;
 use crate::group::membership::timer::Timer;
-use crate::group::subscription::{
-    NO_GENERATION, Subscription, decode_assignment, encode_assignment,
-};
+use crate::group::subscription::{Subscription, decode_assignment, encode_assignment};
 use crate::wire::{ErrorCode, TopicPartition};
 
 /// What the coordinator may take beyond the rebalance timeout to answer a JoinGroup, as in Java.
@@ -96,9 +94,7 @@ impl Member {
         let subscription = Subscription {
             topics: self.base.config.topics.clone(),
             owned: self.base.ownership.owned().iter().cloned().collect(),
-            // A coordinator that has kept a follower all the while would have it back in the same
-            // generation, unless it tells of something else than when it joined that.
-            generation: self.generation().or(self.outlived).unwrap_or(NO_GENERATION),
+            generation: self.generation,
         };
         let protocols = self.base.config.assignors.iter();
         let protocols = protocols
@@ -149,7 +145,6 @@ impl Member {
         };
         self.set_state(State::CompletingRebalance);
         self.generation = answer.generation;
-        self.outlived = None;
         self.member_id = answer.member_id;
         self.assignor = Some(assignor);
         self.prove_alive(now);

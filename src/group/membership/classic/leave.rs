@@ -6,6 +6,7 @@ use super::state::State;
 use super::{Member, Step};
 use crate::group::membership::effect::{Attempt, Effect, Ending, LeaveRequest, RequestError};
 use crate::group::membership::remedy::Remedy;
+use crate::wire::ErrorCode;
 
 /// How long a LeaveGroup may take; the session timeout does the same later.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,24 +41,61 @@ impl Member {
         if self.member_id.is_empty() {
             return self.finish_leaving(Ending::NoMember);
         }
+        self.send_departure(Step::Leave, now);
+    }
+
+    pub(super) fn send_departure(&mut self, step: Step, now: Instant) {
         self.hush();
-        let attempt = self.start(Step::Leave, now);
+        let attempt = self.start(step, now);
         self.base.effect(Effect::Leave(LeaveRequest {
             attempt,
             member_id: self.member_id.clone(),
-            reason: "the consumer is being closed",
+            instance_id: self.base.config.instance_id.clone(),
+            reason: match step {
+                Step::Withdraw => "the session has ended at the consumer",
+                _ => "the consumer is being closed",
+            },
             timeout: LEAVE_TIMEOUT,
         }));
     }
 
-    /// Answers [`Effect::Leave`]. Nothing is tried again: the session timeout does the same.
-    pub fn handle_leave_answer(&mut self, attempt: Attempt, answer: Result<(), RequestError>) {
-        if self.take_pending(Step::Leave, attempt).is_some() {
+    /// Answers [`Effect::Leave`]. One that closes tries nothing again: the session timeout does the
+    /// same.
+    pub fn handle_leave_answer(
+        &mut self,
+        attempt: Attempt,
+        answer: Result<(), RequestError>,
+        now: Instant,
+    ) {
+        if self.take_pending(Step::Withdraw, attempt).is_some() {
+            self.withdrawn(answer, now);
+        } else if self.take_pending(Step::Leave, attempt).is_some() {
             self.finish_leaving(match answer {
                 Ok(()) => Ending::Left,
                 Err(error) if error.remedy() == Remedy::ForgetMember => Ending::NoMember,
                 Err(error) => Ending::NotLeft(error),
             });
+        }
+    }
+
+    /// The membership that the coordinator may have kept is over, and another begins.
+    fn withdrawn(&mut self, answer: Result<(), RequestError>, now: Instant) {
+        let remedy = answer.as_ref().err().map(RequestError::remedy);
+        match (remedy, answer) {
+            (Some(Remedy::FindCoordinator), _) => self.lose_coordinator(now),
+            (Some(Remedy::Retry | Remedy::Rejoin), _) => self.base.retry_later(now),
+            // Another has its place, and would lose it to one that joins without an id.
+            (_, Err(error)) if error.code() == Some(ErrorCode::FENCED_INSTANCE_ID) => {
+                self.fail("staying in", &error);
+            }
+            (remedy, _) => {
+                self.lingers = false;
+                self.member_id.clear();
+                match remedy {
+                    None => self.proceed(now),
+                    Some(_) => self.retry_soon(now),
+                }
+            }
         }
     }
 

@@ -35,8 +35,8 @@
 //!   otherwise after a wait.
 //! - The session's end is counted from when the last good heartbeat was *sent*: never later than
 //!   the coordinator counts it.
-//! - After a session that ended here alone, the coordinator makes a new generation: no commit that
-//!   was stamped before can come after what the member reads in the new one.
+//! - After a session that ended here, perhaps alone, the member leaves before it joins again: no
+//!   commit that was stamped before can come after what it reads as the member that it is then.
 
 mod heartbeat;
 mod join;
@@ -65,6 +65,8 @@ enum Step {
     Join,
     Partitions,
     Sync,
+    /// Ends a membership before a new one begins.
+    Withdraw,
     Leave,
 }
 
@@ -82,8 +84,8 @@ pub struct Member {
     state: State,
     member_id: String,
     generation: i32,
-    /// The generation whose session has ended here, and perhaps not at the coordinator.
-    outlived: Option<i32>,
+    /// The coordinator may keep the membership whose session has ended here; it is to end first.
+    lingers: bool,
     /// The assignor of the generation last joined.
     assignor: Option<Assignor>,
     /// There where this member leads the generation last joined.
@@ -108,7 +110,7 @@ impl Member {
             state: State::Unjoined,
             member_id: String::new(),
             generation: NO_GENERATION,
-            outlived: None,
+            lingers: false,
             assignor: None,
             leadership: None,
             pending: None,
@@ -217,6 +219,7 @@ impl Member {
                 let attempt = self.start(Step::FindCoordinator, now);
                 self.base.effect(Effect::FindCoordinator(attempt));
             }
+            State::Unjoined if self.lingers => self.send_departure(Step::Withdraw, now),
             State::Unjoined | State::PreparingRebalance => self.send_join(now),
             State::CompletingRebalance => self.ask_partitions(now),
             State::Reconciling | State::Stable | State::Leaving => self.send_heartbeat(now),

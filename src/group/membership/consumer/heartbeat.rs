@@ -154,8 +154,8 @@ impl Member {
                 self.removed(now);
             }
             Remedy::ForgetGeneration => {
-                // One who joins is refused where an earlier membership lingers, before Kafka 4.4.
-                self.lingers = joining;
+                // Before Kafka 4.4 one who joins is refused as long as it is there.
+                self.lingers = true;
                 self.removed(now);
             }
             Remedy::Nothing if error.code() == Some(ErrorCode::UNSUPPORTED_VERSION) => {
@@ -171,20 +171,20 @@ impl Member {
         }
     }
 
-    /// What kept this member from joining is over, or was not there.
+    /// The membership that the coordinator may have kept is over, or was not there.
     fn withdrawn(&mut self, answer: Result<(), RequestError>, now: Instant) {
         let Err(error) = answer else {
-            self.lingers = false;
+            (self.lingers, self.may_be_member) = (false, false);
             return self.proceed(now);
         };
         match error.remedy() {
             Remedy::FindCoordinator => self.lose_coordinator(now),
             Remedy::Retry | Remedy::Rejoin => self.base.retry_later(now),
-            Remedy::ForgetMember | Remedy::ForgetGeneration => {
-                self.lingers = false;
+            // If nothing helps, the one that joins is told so, too.
+            Remedy::ForgetMember | Remedy::ForgetGeneration | Remedy::Nothing => {
+                (self.lingers, self.may_be_member) = (false, false);
                 self.base.retry_later(now);
             }
-            Remedy::Nothing => self.fail("joining", &error),
         }
     }
 

@@ -221,6 +221,7 @@ impl Member {
             Some(ErrorCode::STALE_MEMBER_EPOCH) => self.proceed(now),
             Some(ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH) => {
                 self.may_be_member = error.code() != Some(ErrorCode::UNKNOWN_MEMBER_ID);
+                self.lingers = self.may_be_member;
                 self.removed(now);
             }
             Some(ErrorCode::FENCED_INSTANCE_ID) => self.fail("committing in", error),

@@ -34,7 +34,9 @@ fn leaving_gives_up_commits_and_tells_the_coordinator() {
     assert_eq!(leave.member_id, "m1");
     member.advance(3 * SECOND);
     assert_eq!(member.effects(), [], "nothing goes on beside it");
-    member.machine.handle_leave_answer(leave.attempt, Ok(()));
+    member
+        .machine
+        .handle_leave_answer(leave.attempt, Ok(()), member.now);
     assert_eq!(member.effects(), [left(Ending::Left)]);
     assert_eq!(
         (member.state(), member.machine.poll_timeout()),
@@ -159,7 +161,9 @@ fn the_answer_decides_whether_the_group_was_left() {
         let Some(Effect::Leave(leave)) = member.effect() else {
             panic!("the coordinator is not told")
         };
-        member.machine.handle_leave_answer(leave.attempt, answer);
+        member
+            .machine
+            .handle_leave_answer(leave.attempt, answer, member.now);
         member.effects()
     };
     assert_eq!(ending(Ok(())), [left(Ending::Left)]);

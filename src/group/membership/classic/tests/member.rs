@@ -97,6 +97,22 @@ impl Member {
         self.machine.handle_coordinator(attempt, Ok(()), self.now);
     }
 
+    /// Hears nothing for a session, finds the coordinator again, and gives what it tells it then.
+    pub(super) fn ended_session(&mut self) -> LeaveRequest {
+        self.advance(10 * SECOND);
+        self.effects();
+        self.advance(SECOND);
+        self.find();
+        self.take_departure()
+    }
+
+    pub(super) fn take_departure(&mut self) -> LeaveRequest {
+        match self.effect() {
+            Some(Effect::Leave(departure)) => departure,
+            other => panic!("no departure but {other:?}"),
+        }
+    }
+
     pub(super) fn join_as_follower(&mut self, generation: i32) -> SyncRequest {
         let join = self.take_join();
         self.joined_as_follower(join.attempt, generation)

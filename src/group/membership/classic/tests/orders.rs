@@ -80,14 +80,18 @@ impl Open {
     }
 }
 
-type Protocols = Vec<(&'static str, Bytes)>;
-
 /// True where the coordinator tells by it that the generation is over for the member.
 fn removes(error: &RequestError) -> bool {
     matches!(
         error.remedy(),
         Remedy::ForgetMember | Remedy::ForgetGeneration
     )
+}
+
+/// True where a membership is over that was to be ended, or can't be.
+fn ends(error: &RequestError) -> bool {
+    use Remedy::{FindCoordinator, Rejoin, Retry};
+    !matches!(error.remedy(), FindCoordinator | Rejoin | Retry)
 }
 
 /// A driver that checks each effect against what it has seen.
@@ -102,10 +106,8 @@ struct Model {
     /// Requests that were answered, to be answered once more.
     answered: Vec<Open>,
     requests: usize,
-    /// The protocols of the last JoinGroup.
-    sent: Protocols,
-    /// Those that the generation was joined with, until the coordinator tells that it is over.
-    joined: Option<Protocols>,
+    /// The coordinator counts it to the group, as far as it has told.
+    is_member: bool,
     ended: bool,
 }
 
@@ -124,8 +126,7 @@ impl Model {
             open: Vec::new(),
             answered: Vec::new(),
             requests: 0,
-            sent: Protocols::new(),
-            joined: None,
+            is_member: false,
             ended: false,
         };
         model.drain();
@@ -164,7 +165,7 @@ impl Model {
             }
             Event::CommitFailed(error) => {
                 if let Some(stamp) = self.machine.commit_stamp() {
-                    self.joined.take_if(|_| removes(error));
+                    self.is_member &= !removes(error);
                     self.machine.handle_commit_error(&stamp, error, now);
                 }
             }
@@ -187,11 +188,16 @@ impl Model {
             Outcome::Error(error) => Err(error.clone()),
             _ => Ok(()),
         };
-        self.joined.take_if(|_| simple.as_ref().is_err_and(removes));
+        let is_over = match (&simple, matches!(open, Open::Leave(_))) {
+            (Ok(()), leaves) => leaves,
+            (Err(error), true) => ends(error),
+            (Err(error), false) => removes(error),
+        };
+        self.is_member &= !is_over;
         match open {
             Open::Find(attempt) => machine.handle_coordinator(attempt, simple, now),
             Open::Heartbeat(attempt) => machine.handle_heartbeat(attempt, simple, now),
-            Open::Leave(attempt) => machine.handle_leave_answer(attempt, simple),
+            Open::Leave(attempt) => machine.handle_leave_answer(attempt, simple, now),
             Open::Partitions(attempt) => {
                 let counts = PartitionCounts::from([("t".to_owned(), 4)]);
                 machine.handle_partitions(attempt, simple.map(|()| counts), now);
@@ -205,9 +211,7 @@ impl Model {
                 self.generation += 1;
                 let answer = simple.map(|()| join_answer(outcome, self.generation));
                 machine.handle_join(attempt, answer, now);
-                if machine.generation() == Some(self.generation) {
-                    self.joined = Some(self.sent.clone());
-                }
+                self.is_member |= machine.generation() == Some(self.generation);
             }
         }
     }
@@ -235,9 +239,12 @@ impl Model {
         let open = match effect {
             Effect::FindCoordinator(attempt) => Open::Find(attempt),
             Effect::Join(request) => {
-                let same = self.joined.as_ref() == Some(&request.protocols);
-                assert!(!same, "may be taken back into the generation as it is");
-                self.sent = request.protocols;
+                let subscription = Subscription::decode(&request.protocols[0].1).unwrap();
+                let joins_anew = subscription.generation == NO_GENERATION;
+                assert!(
+                    !(joins_anew && self.is_member),
+                    "joins beside its membership"
+                );
                 Open::Join(request.attempt)
             }
             Effect::NeedPartitions { attempt, .. } => Open::Partitions(attempt),

@@ -19,33 +19,62 @@ fn a_session_without_an_answer_ends_when_the_coordinator_ends_it() {
 
 /// The coordinator may have heard every heartbeat; only its answers did not come.
 #[test]
-fn a_session_that_ended_here_alone_is_not_taken_up_again_in_its_generation() {
-    for assignor in [Assignor::CooperativeSticky, Assignor::Range] {
-        let mut member = Member::new(&[assignor]);
-        member.start();
-        let first = member.take_join();
-        let sync = member.joined_as_follower(first.attempt, 1);
-        member.synced(sync.attempt, &[0]);
-        member.advance(10 * SECOND);
-        member.effects();
-        member.advance(SECOND);
-        member.find();
-        let again = member.take_join();
-        assert_eq!(again.member_id, "m1");
-        assert_ne!(again.protocols, first.protocols, "a new generation");
-        let subscription = Subscription::decode(&again.protocols[0].1).unwrap();
+fn a_session_that_ended_here_is_ended_at_the_coordinator_before_another() {
+    for instance_id in [None, Some("i".to_owned())] {
+        let mut member = match instance_id {
+            None => Member::stable(&[Assignor::CooperativeSticky], &[0]),
+            Some(_) => Member::stable_static(&[0]),
+        };
+        let departure = member.ended_session();
         assert_eq!(
-            (subscription.owned, subscription.generation),
-            (Vec::new(), 1)
+            (departure.member_id.as_str(), departure.instance_id),
+            ("m1", instance_id)
         );
-        let error = RequestError::Code(ErrorCode::UNKNOWN_MEMBER_ID);
         member
             .machine
-            .handle_join(again.attempt, Err(error), member.now);
-        member.advance(SECOND);
-        let anew = member.take_join();
-        assert_eq!(anew.protocols, first.protocols, "nothing is left of it");
+            .handle_leave_answer(departure.attempt, Ok(()), member.now);
+        assert_eq!(member.take_join().member_id, "", "as a new one");
     }
+}
+
+#[test]
+fn who_cannot_end_an_earlier_session_tries_until_it_is_over() {
+    let mut member = Member::stable(&[Assignor::Range], &[0]);
+    let mut departure = member.ended_session();
+    for error in [
+        RequestError::Code(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+        RequestError::Disconnected,
+    ] {
+        let is_lost = error == RequestError::Disconnected;
+        member
+            .machine
+            .handle_leave_answer(departure.attempt, Err(error), member.now);
+        assert_eq!(member.effects(), []);
+        member.advance(2 * SECOND);
+        if is_lost {
+            member.find();
+        }
+        departure = member.take_departure();
+        assert_eq!(departure.member_id, "m1");
+    }
+    let gone = RequestError::Code(ErrorCode::UNKNOWN_MEMBER_ID);
+    member
+        .machine
+        .handle_leave_answer(departure.attempt, Err(gone), member.now);
+    member.advance(2 * SECOND);
+    assert_eq!(member.take_join().member_id, "");
+}
+
+/// One that joined without an id would take the place of the other.
+#[test]
+fn an_instance_that_another_has_meanwhile_is_not_taken_from_it() {
+    let mut member = Member::stable_static(&[0]);
+    let departure = member.ended_session();
+    let fenced = RequestError::Code(ErrorCode::FENCED_INSTANCE_ID);
+    member
+        .machine
+        .handle_leave_answer(departure.attempt, Err(fenced), member.now);
+    assert!(matches!(member.effects()[..], [Effect::Failed(_)]));
 }
 
 #[test]

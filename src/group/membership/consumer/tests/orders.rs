@@ -83,10 +83,14 @@ fn named(all: bool) -> TopicNames {
 
 /// True where the coordinator tells by it that the membership is over.
 fn removes(error: &RequestError) -> bool {
-    matches!(
-        error.remedy(),
-        Remedy::ForgetMember | Remedy::ForgetGeneration
-    ) || error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND)
+    let code = error.code();
+    error.remedy() == Remedy::ForgetMember || code == Some(ErrorCode::GROUP_ID_NOT_FOUND)
+}
+
+/// True where a membership is over that was to be ended, or can't be.
+fn ends(error: &RequestError) -> bool {
+    use Remedy::{FindCoordinator, Rejoin, Retry};
+    !matches!(error.remedy(), FindCoordinator | Rejoin | Retry)
 }
 
 /// A driver that checks each effect against what it has seen.
@@ -190,7 +194,12 @@ impl Model {
             }
             Open::Beat(attempt, epoch) => {
                 self.epoch += i32::from(epoch >= 0);
-                self.is_member &= !error.as_ref().map_or(epoch < 0, removes);
+                let is_over = match (&error, epoch < 0) {
+                    (None, leaves) => leaves,
+                    (Some(error), true) => ends(error),
+                    (Some(error), false) => removes(error),
+                };
+                self.is_member &= !is_over;
                 let answer = ConsumerHeartbeatAnswer {
                     member_id: None,
                     epoch: if epoch < 0 { epoch } else { self.epoch },

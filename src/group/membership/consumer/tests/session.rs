@@ -3,28 +3,51 @@
 use super::*;
 
 #[test]
-fn a_fenced_member_loses_all_and_joins_at_once() {
-    for error in [ErrorCode::FENCED_MEMBER_EPOCH, ErrorCode::UNKNOWN_MEMBER_ID] {
-        let mut member = Member::stable(&[0]);
+fn a_removed_member_loses_all_and_joins_at_once() {
+    let mut member = Member::stable(&[0]);
+    let beat = member.beat();
+    member.fail(beat.attempt, code(ErrorCode::UNKNOWN_MEMBER_ID));
+    assert_eq!(member.effect(), Some(Effect::Lost(tps(&[0]))));
+    let join = member.take_beat();
+    assert_eq!((join.epoch, join.owned), (0, Some(vec![])));
+    assert!(join.subscribing.is_some());
+    assert_eq!(member.machine.commit_stamp(), None);
+}
+
+#[test]
+fn a_fenced_member_loses_all_and_ends_what_the_coordinator_keeps_before_it_joins() {
+    for mut member in [Member::stable(&[0]), Member::stable_static(&[0])] {
         let beat = member.beat();
-        member.fail(beat.attempt, code(error));
+        member.fail(beat.attempt, code(ErrorCode::FENCED_MEMBER_EPOCH));
         assert_eq!(member.effect(), Some(Effect::Lost(tps(&[0]))));
-        let join = member.take_beat();
-        assert_eq!((join.epoch, join.owned), (0, Some(vec![])));
-        assert!(join.subscribing.is_some());
-        assert_eq!(member.machine.commit_stamp(), None);
+        let departure = member.take_beat();
+        assert_eq!(departure.epoch, -1, "for good, static or not");
+        member.answer(departure.attempt, -1, None);
+        assert_eq!(member.take_beat().epoch, 0);
     }
 }
 
 #[test]
 fn an_earlier_membership_that_keeps_this_one_out_is_ended_first() {
-    let mut member = Member::new();
-    let join = member.start();
-    member.fail(join.attempt, code(ErrorCode::FENCED_MEMBER_EPOCH));
-    let departure = member.take_beat();
-    assert_eq!((departure.epoch, departure.member_id.as_str()), (-1, "own"));
-    member.answer(departure.attempt, -1, None);
-    assert_eq!(member.take_beat().epoch, 0);
+    for answer in [
+        None,
+        Some(ErrorCode::UNKNOWN_MEMBER_ID),
+        Some(ErrorCode::FENCED_INSTANCE_ID),
+        Some(ErrorCode::GROUP_ID_NOT_FOUND),
+        Some(ErrorCode::UNSUPPORTED_VERSION),
+    ] {
+        let mut member = Member::new();
+        let join = member.start();
+        member.fail(join.attempt, code(ErrorCode::FENCED_MEMBER_EPOCH));
+        let departure = member.take_beat();
+        assert_eq!((departure.epoch, departure.member_id.as_str()), (-1, "own"));
+        match answer {
+            None => member.answer(departure.attempt, -1, None),
+            Some(error) => member.fail(departure.attempt, code(error)),
+        }
+        member.advance(SECOND);
+        assert_eq!(member.take_beat().epoch, 0, "{answer:?}");
+    }
 }
 
 #[test]
@@ -32,6 +55,8 @@ fn who_goes_on_being_fenced_waits_between_attempts() {
     let mut member = Member::stable(&[]);
     let beat = member.beat();
     member.fail(beat.attempt, code(ErrorCode::FENCED_MEMBER_EPOCH));
+    let departure = member.take_beat();
+    member.answer(departure.attempt, -1, None);
     let join = member.take_beat();
     member.answer(join.attempt, 5, Some(vec![]));
     member.effect();
@@ -39,7 +64,7 @@ fn who_goes_on_being_fenced_waits_between_attempts() {
     member.fail(told.attempt, code(ErrorCode::FENCED_MEMBER_EPOCH));
     assert_eq!(member.effects(), []);
     member.advance(SECOND);
-    assert_eq!(member.take_beat().epoch, 0);
+    assert_eq!(member.take_beat().epoch, -1);
 }
 
 #[test]
@@ -150,13 +175,16 @@ fn a_commit_with_an_old_epoch_asks_for_the_new_one() {
 
 #[test]
 fn a_commit_learns_of_a_removal_too() {
-    for error in [ErrorCode::UNKNOWN_MEMBER_ID, ErrorCode::FENCED_MEMBER_EPOCH] {
+    for (error, epoch) in [
+        (ErrorCode::UNKNOWN_MEMBER_ID, 0),
+        (ErrorCode::FENCED_MEMBER_EPOCH, -1),
+    ] {
         let mut member = Member::stable(&[0]);
         let stamp = member.machine.commit_stamp().unwrap();
         member
             .machine
             .handle_commit_error(&stamp, &code(error), member.now);
         assert_eq!(member.effect(), Some(Effect::Lost(tps(&[0]))));
-        assert_eq!(member.take_beat().epoch, 0);
+        assert_eq!(member.take_beat().epoch, epoch);
     }
 }
