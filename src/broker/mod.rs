@@ -344,8 +344,7 @@ impl Broker {
             return Err(Error::new(ErrorKind::Usage, text));
         };
         let acceptors = listeners::acceptors(&self.shared.config.listeners).await?;
-        self.running.release(node);
-        let (listeners, _) = running::bind(&addresses).await?;
+        let listeners = self.running.listen_again(node, &addresses).await?;
         self.running.begin(node, listeners, acceptors);
         self.shared.change_nodes(|nodes| nodes.set_up(node, true));
         Ok(())

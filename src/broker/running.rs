@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::net::{TcpListener, TcpSocket};
@@ -17,6 +18,13 @@ use crate::{Error, ErrorKind};
 
 /// Bytes on their way in each direction of a connection without a socket.
 const PIPE_BYTES: usize = 64 << 10;
+
+/// Connections that may wait to be accepted, as with [`TcpListener::bind`].
+const BACKLOG: u32 = 1024;
+
+/// How often, and after which pause, a port is asked for that was let go of a moment ago.
+const ATTEMPTS: u32 = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The nodes that run. Their tasks end when this is dropped.
 #[derive(Debug)]
@@ -66,14 +74,31 @@ impl Running {
         let ended = self.nodes().remove(&node);
         if let Some(mut ended) = ended {
             ended.tasks.shutdown().await;
-            let kept = ended.addresses.iter().filter_map(|it| keep(*it).ok());
-            self.kept().insert(node, kept.collect());
+            let mut kept = Vec::new();
+            for address in ended.addresses {
+                kept.extend(keep_soon(address).await);
+            }
+            self.kept().insert(node, kept);
         }
     }
 
-    /// Lets go of a node's ports, for it to listen there again.
-    pub(super) fn release(&self, node: i32) {
-        self.kept().remove(&node);
+    /// Has a node that was stopped listen where it did; nobody could take its ports in between.
+    pub(super) async fn listen_again(
+        &self,
+        node: i32,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<TcpListener>, Error> {
+        let mut kept = self.kept().remove(&node).unwrap_or_default();
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let is_its = |it: &TcpSocket| it.local_addr().is_ok_and(|own| own == *address);
+            let listener = match kept.iter().position(is_its) {
+                Some(at) => listen(kept.swap_remove(at)),
+                None => TcpListener::bind(address).await,
+            };
+            listeners.push(listener.map_err(|error| failed(address, error))?);
+        }
+        Ok(listeners)
     }
 
     /// Ends all that all nodes do.
@@ -126,6 +151,18 @@ impl Connect for Running {
     }
 }
 
+/// Takes an address once nobody listens there. A process that is being started has a copy of the
+/// listener until it runs its own program.
+async fn keep_soon(address: SocketAddr) -> Option<TcpSocket> {
+    for _ in 0..ATTEMPTS {
+        match keep(address) {
+            Ok(kept) => return Some(kept),
+            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+    None
+}
+
 /// Takes an address without listening there: who connects is refused, and nobody else is given it.
 fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
@@ -139,16 +176,24 @@ fn keep(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
+/// Listens where an address was kept.
+fn listen(kept: TcpSocket) -> io::Result<TcpListener> {
+    kept.set_reuseaddr(true)?;
+    kept.listen(BACKLOG)
+}
+
+fn failed(address: &SocketAddr, error: io::Error) -> Error {
+    let text = format!("can't listen on {address}");
+    Error::caused(ErrorKind::Connection, text, error)
+}
+
 /// Listens on addresses; gives those that they are, should a port have been 0.
 pub(super) async fn bind(
     addresses: &[SocketAddr],
 ) -> Result<(Vec<TcpListener>, Vec<SocketAddr>), Error> {
     let mut bound = (Vec::new(), Vec::new());
     for address in addresses {
-        let failed = |error| {
-            let text = format!("can't listen on {address}");
-            Error::caused(ErrorKind::Connection, text, error)
-        };
+        let failed = |error| failed(address, error);
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         bound.1.push(listener.local_addr().map_err(failed)?);
         bound.0.push(listener);
