@@ -92,11 +92,13 @@ fn health(answer: &Answer) -> Option<Result<(), String>> {
         Answer::Join(_, Ok(_))
         | Answer::Sync(_, Ok(_))
         | Answer::Heartbeat(_, Ok(()))
+        | Answer::Leave(_, Ok(()))
         | Answer::ConsumerHeartbeat(_, Ok(_)) => Some(Ok(())),
         Answer::Coordinator(_, Err(error)) => Some(Err(error.to_string())),
         Answer::Join(_, Err(error @ (Disconnected | Timeout)))
         | Answer::Sync(_, Err(error @ (Disconnected | Timeout)))
         | Answer::Heartbeat(_, Err(error @ (Disconnected | Timeout)))
+        | Answer::Leave(_, Err(error @ (Disconnected | Timeout)))
         | Answer::ConsumerHeartbeat(_, Err(error @ (Disconnected | Timeout))) => {
             Some(Err(error.to_string()))
         }

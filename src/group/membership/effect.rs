@@ -137,8 +137,8 @@ pub struct HeartbeatRequest {
     pub timeout: Duration,
 }
 
-/// A LeaveGroup request. Sent once: if it fails, the session timeout does the same later. A JoinGroup
-/// that was given up may still wait at the coordinator, and nothing passes it on its connection.
+/// A LeaveGroup request, of one that closes or that is to join anew. A JoinGroup that was given up
+/// may still wait at the coordinator, and nothing passes it on its connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LeaveRequest {
     /// Names the request.

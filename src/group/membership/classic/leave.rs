@@ -8,7 +8,7 @@ use crate::group::membership::effect::{Attempt, Effect, Ending, LeaveRequest, Re
 use crate::group::membership::remedy::Remedy;
 use crate::wire::ErrorCode;
 
-/// How long a LeaveGroup may take; the session timeout does the same later.
+/// How long the LeaveGroup of one that closes may take; the session timeout does the same later.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Member {
@@ -47,15 +47,17 @@ impl Member {
     pub(super) fn send_departure(&mut self, step: Step, now: Instant) {
         self.hush();
         let attempt = self.start(step, now);
+        let session = self.base.config.session_timeout;
+        let (reason, timeout) = match step {
+            Step::Withdraw => ("the session has ended at the consumer", session / 2),
+            _ => ("the consumer is being closed", LEAVE_TIMEOUT),
+        };
         self.base.effect(Effect::Leave(LeaveRequest {
             attempt,
             member_id: self.member_id.clone(),
             instance_id: self.base.config.instance_id.clone(),
-            reason: match step {
-                Step::Withdraw => "the session has ended at the consumer",
-                _ => "the consumer is being closed",
-            },
-            timeout: LEAVE_TIMEOUT,
+            reason,
+            timeout,
         }));
     }
 

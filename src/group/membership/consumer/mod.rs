@@ -36,8 +36,8 @@
 //! - A request follows a failed one at once only where nothing failed since the last heartbeat of a
 //!   member; otherwise after a wait.
 //! - The session's end is counted from when the last good heartbeat was *sent*.
-//! - After a session that ended here alone, the membership that the coordinator may still keep is
-//!   ended before another begins: no commit that was stamped before can come after what the member
+//! - After a session that ended here, perhaps alone, or where the coordinator has fenced the member,
+//!   the membership that it may still keep is ended before another begins: no commit that was stamped before can come after what the member
 //!   reads in the new one.
 
 mod heartbeat;
