@@ -12,10 +12,10 @@ use crate::support::records::Record;
 use crate::support::runner::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests![
-    javas_batches_are_read_at_their_lowest_and_highest_levels(Cluster, Java),
+    javas_batches_are_read_at_their_lowest_and_highest_levels(Cluster, Java) within 300,
     // The broker in memory keeps batches as they come.
-    javas_batches_are_read_at_all_levels(Kafka),
-    our_batches_are_read_by_java(Cluster, Java),
+    javas_batches_are_read_at_all_levels(Kafka) within 300,
+    our_batches_are_read_by_java(Cluster, Java) within 300,
     a_batch_beyond_the_limit_is_told_and_not_skipped(Cluster),
 ];
 

@@ -22,11 +22,11 @@ use crate::support::telegram::{Answer, Sent, Telegram};
 pub(crate) const TESTS: &[Test] = tests![
     a_service_killed_at_any_point_leaves_each_record_in_one_place(Cluster) within 4000,
     a_member_of_the_consumer_protocol_killed_leaves_each_record_in_one_place(Cluster) within 600,
-    a_consumer_of_java_sees_each_record_once(Kafka, Java),
+    a_consumer_of_java_sees_each_record_once(Kafka, Java) within 300,
     a_frozen_service_that_wakes_up_moves_nothing(Cluster) within 600,
     a_frozen_member_of_the_consumer_protocol_moves_nothing(Cluster) within 600,
     nodes_that_die_make_no_second_dead_letter(Cluster) within 600,
-    what_a_crash_left_open_is_over_soon(Cluster),
+    what_a_crash_left_open_is_over_soon(Cluster) within 300,
 ];
 
 /// Kills of one test run, after which all is looked at; a hundred in a long one.

@@ -14,8 +14,8 @@ use crate::support::verifiable::Verifiable;
 pub(crate) const TESTS: &[Test] = tests![
     kafkas_tool_sees_our_members_and_their_lag(Cluster, Java),
     kafkas_tool_sees_our_members_of_the_consumer_protocol(Cluster, Java),
-    range_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka),
-    cooperative_sticky_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka),
+    range_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka) within 240,
+    cooperative_sticky_is_shared_with_java_and_librdkafka(Cluster, Java, ConfluentKafka) within 240,
 ];
 
 const PARTITIONS: usize = 6;

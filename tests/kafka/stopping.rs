@@ -18,13 +18,13 @@ pub(crate) const TESTS: &[Test] = tests![
     a_send_that_takes_too_long_is_given_up_and_sent_again(Cluster),
     a_record_in_backoff_is_left_for_the_next_start(Cluster),
     a_held_or_stopped_line_stops_in_order(Cluster),
-    a_stop_without_the_broker_names_what_is_not_committed(Cluster),
+    a_stop_without_the_broker_names_what_is_not_committed(Cluster) within 300,
     a_static_member_stops_and_stays(Cluster),
     a_second_signal_ends_at_once(Cluster),
     a_signal_while_connecting_ends(Cluster),
     a_stopped_drain_says_that_it_is_not_done(Cluster),
     nothing_is_sent_twice_over_restarts(Cluster),
-    nothing_is_lost_by_a_service_that_is_killed_again_and_again(Cluster),
+    nothing_is_lost_by_a_service_that_is_killed_again_and_again(Cluster) within 300,
 ];
 
 async fn a_signal_stops_in_order() {

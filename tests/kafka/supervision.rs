@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_revoked_token_is_told_until_it_works_again(Cluster),
     a_stop_is_told_while_it_lasts(Cluster),
     clients_that_say_nothing_cost_nothing(Cluster),
-    a_frozen_cluster_holds_up_no_answer(Cluster),
+    a_frozen_cluster_holds_up_no_answer(Cluster) within 300,
     a_start_is_told_while_it_lasts(Memory),
     an_address_that_is_taken_is_told(Memory),
     nowhere_is_listened_where_nothing_is_said(Memory),

@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = tests![
     java_and_librdkafka_see_what_is_committed(Cluster, Kcat),
     the_newest_producer_of_a_name_fences_those_before_it(Cluster),
     offsets_are_committed_with_the_records_or_not_at_all(Cluster),
-    a_cluster_that_announces_partitions_is_spoken_to_in_its_way(Cluster),
+    a_cluster_that_announces_partitions_is_spoken_to_in_its_way(Cluster) within 240,
     who_has_no_right_to_the_transactional_id_is_told_so(Kafka),
 ];
 

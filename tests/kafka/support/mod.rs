@@ -39,7 +39,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 /// How long a test waits for what should take a moment.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An address that nobody listens at as long as the socket is kept, or until it does.
 pub(crate) fn silent_address() -> (TcpSocket, SocketAddr) {

@@ -57,7 +57,7 @@ pub(crate) enum Need {
     OpenSsl,
 }
 
-/// Lists async functions as tests: `name`, `name(Cluster)`, `name(Kafka, Kcat) within 600`
+/// Lists async functions as tests: `name`, `name(Cluster)`, `name(Kafka, Kcat) within 300`
 /// (seconds). The first word in parentheses is where it runs, the others are what it needs.
 macro_rules! tests {
     ($($name:ident $(($on:ident $(, $need:ident)*))? $(within $seconds:literal)?),+ $(,)?) => {
@@ -71,7 +71,7 @@ macro_rules! tests {
     };
     (@on) => { $crate::support::runner::On::Nothing };
     (@on $on:ident) => { $crate::support::runner::On::$on };
-    (@seconds) => { 300 };
+    (@seconds) => { 120 };
     (@seconds $seconds:literal) => { $seconds };
 }
 pub(crate) use tests;

@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = tests![
     a_static_member_restarts_in_its_place(Cluster),
     an_instance_id_is_free_when_its_holder_has_left(Cluster),
     a_cluster_without_it_is_used_by_the_classic_protocol(Cluster),
-    a_group_moves_to_it_and_back_while_it_works(Cluster),
+    a_group_moves_to_it_and_back_while_it_works(Cluster) within 240,
     an_assignor_that_the_brokers_lack_is_told(Cluster),
 ];
 
