@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiKey;
 
-use super::stage::{DEAD_LETTER, GROUP, PERMANENT, SOURCE, Stage, busy, failure, number};
-use crate::broker::{BrokerConfig, GroupView, Request, TransactionVersion};
+use super::stage::{DEAD_LETTER, GROUP, PERMANENT, Running, SOURCE, Stage, busy, failure, number};
+use crate::broker::{BrokerConfig, GroupView, MemberView, Request, TransactionVersion};
 use crate::cluster::NewTopic;
 use crate::sink::{FailureKind, Verdict};
 use crate::wire::ErrorCode;
@@ -147,36 +147,24 @@ async fn a_session_that_ends_at_the_member_alone_moves_no_record_twice() {
     ] {
         let stage = refusing(Some(TransactionVersion::V2)).await;
         let stage = stage.set("KAFKA_GROUP_PROTOCOL", protocol);
-        let [unheard, waits] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
-        let of_two = |flag: &Arc<AtomicBool>| {
-            let flag = flag.clone();
-            move |request: &Request| request.client_id == "two" && flag.load(Ordering::Relaxed)
-        };
+        let services = [
+            joined(&stage, "one", 1).await,
+            joined(&stage, "two", 2).await,
+        ];
+        stage.wait_for_committed(0, 2).await;
+        stage.wait_for_committed(1, 1).await;
+
+        let [unheard, waits] = [(); 2].map(|()| Arc::new(AtomicBool::new(true)));
         let answers = stage.broker.control(beats).always();
-        answers.when(of_two(&unheard)).drop_after();
+        answers.when(of_two_while(&unheard)).drop_after();
         let commits = stage.broker.control(ApiKey::TxnOffsetCommit).always();
-        commits
-            .when(of_two(&waits))
-            .error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
-        let mut services = Vec::new();
-        for (count, name) in [(1, "one"), (2, "two")] {
-            services.push(stage.run_as(name).await);
-            let all_have_some = |group: &GroupView| {
-                let mut shares = group
-                    .members
-                    .iter()
-                    .map(|it| it.assignment.as_ref().map_or(0, Vec::len));
-                group.members.len() == count && shares.all(|share| share > 0)
-            };
-            stage.broker.wait_for_group(GROUP, all_have_some).await;
-        }
-        // Within a session's length, and with time for what was to be done once for all.
-        tokio::time::sleep(20 * SECOND).await;
-        unheard.store(true, Ordering::Relaxed);
-        waits.store(true, Ordering::Relaxed);
+        let loading = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
+        commits.when(of_two_while(&waits)).error(loading);
+
+        // A session is 45 s: forwards begin just before its end, and are held until after it. They
+        // must be over within transaction.timeout.ms, 10 s.
         tokio::time::sleep(41 * SECOND).await;
-        let more = [(4, 0), (5, 1), (6, 2)];
-        stage.publish(SOURCE, &more).await;
+        stage.publish(SOURCE, &[(4, 0), (5, 1), (6, 2)]).await;
         tokio::time::sleep(5 * SECOND).await;
         unheard.store(false, Ordering::Relaxed);
         tokio::time::sleep(2 * SECOND).await;
@@ -184,6 +172,7 @@ async fn a_session_that_ends_at_the_member_alone_moves_no_record_twice() {
         for (partition, end) in [(0, 3), (1, 2), (2, 1)] {
             stage.wait_for_committed(partition, end).await;
         }
+        // What is sent twice would come by now.
         tokio::time::sleep(60 * SECOND).await;
         for service in services {
             service.stop().await.unwrap();
@@ -192,4 +181,20 @@ async fn a_session_that_ends_at_the_member_alone_moves_no_record_twice() {
         moved.sort_unstable();
         assert_eq!(moved, [1, 2, 3, 4, 5, 6], "{protocol}");
     }
+}
+
+/// A service that has joined, as one of so many members that all have partitions.
+async fn joined(stage: &Stage, name: &str, members: usize) -> Running {
+    let running = stage.run_as(name).await;
+    let has_some = |it: &MemberView| it.assignment.as_ref().is_some_and(|own| !own.is_empty());
+    let all_have_some =
+        |group: &GroupView| group.members.len() == members && group.members.iter().all(has_some);
+    stage.broker.wait_for_group(GROUP, all_have_some).await;
+    running
+}
+
+/// Requests of the service `two`, as long as this is so.
+fn of_two_while(flag: &Arc<AtomicBool>) -> impl Fn(&Request) -> bool + Send + 'static {
+    let flag = flag.clone();
+    move |request| request.client_id == "two" && flag.load(Ordering::Relaxed)
 }

@@ -1,8 +1,15 @@
 use std::time::Duration;
 
+use super::remedy::Remedy;
 use super::*;
 use crate::group::assignor::Assignor;
 use crate::wire::ErrorCode;
+
+/// True where a membership is over that was to be ended, or can't be.
+pub(super) fn ends(error: &RequestError) -> bool {
+    use Remedy::{FindCoordinator, Rejoin, Retry};
+    !matches!(error.remedy(), FindCoordinator | Rejoin | Retry)
+}
 
 fn consumer() -> Membership {
     Membership::new(Config {

@@ -113,7 +113,6 @@ impl Member {
     /// The coordinator has removed the member, or ended its generation.
     pub(super) fn removed(&mut self, keep_member_id: bool, now: Instant) {
         self.forget_generation();
-        self.lingers = false;
         if !keep_member_id {
             self.member_id.clear();
         }

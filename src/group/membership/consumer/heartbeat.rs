@@ -180,7 +180,8 @@ impl Member {
         match error.remedy() {
             Remedy::FindCoordinator => self.lose_coordinator(now),
             Remedy::Retry | Remedy::Rejoin => self.base.retry_later(now),
-            // If nothing helps, the one that joins is told so, too.
+            // Where it can't be ended, joining tells why, or goes well: the group may be gone, or
+            // the instance free.
             Remedy::ForgetMember | Remedy::ForgetGeneration | Remedy::Nothing => {
                 (self.lingers, self.may_be_member) = (false, false);
                 self.base.retry_later(now);

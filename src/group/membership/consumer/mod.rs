@@ -37,8 +37,8 @@
 //!   member; otherwise after a wait.
 //! - The session's end is counted from when the last good heartbeat was *sent*.
 //! - After a session that ended here, perhaps alone, or where the coordinator has fenced the member,
-//!   the membership that it may still keep is ended before another begins: no commit that was stamped before can come after what the member
-//!   reads in the new one.
+//!   the membership that it may still keep is ended before another begins: no commit that was
+//!   stamped before can come after what the member reads in the new one.
 
 mod heartbeat;
 mod leave;

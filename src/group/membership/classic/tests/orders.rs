@@ -8,6 +8,7 @@ use super::member::{config, tp};
 use super::*;
 use crate::group::assignor::Assignor;
 use crate::group::membership::remedy::Remedy;
+use crate::group::membership::tests::ends;
 
 /// What may happen to a member.
 #[derive(Clone, Debug)]
@@ -86,12 +87,6 @@ fn removes(error: &RequestError) -> bool {
         error.remedy(),
         Remedy::ForgetMember | Remedy::ForgetGeneration
     )
-}
-
-/// True where a membership is over that was to be ended, or can't be.
-fn ends(error: &RequestError) -> bool {
-    use Remedy::{FindCoordinator, Rejoin, Retry};
-    !matches!(error.remedy(), FindCoordinator | Rejoin | Retry)
 }
 
 /// A driver that checks each effect against what it has seen.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::member::config;
 use super::*;
+use crate::group::membership::tests::ends;
 
 /// A topic that has no name at first.
 const OTHER: TopicId = [8; 16];
@@ -85,12 +86,6 @@ fn named(all: bool) -> TopicNames {
 fn removes(error: &RequestError) -> bool {
     let code = error.code();
     error.remedy() == Remedy::ForgetMember || code == Some(ErrorCode::GROUP_ID_NOT_FOUND)
-}
-
-/// True where a membership is over that was to be ended, or can't be.
-fn ends(error: &RequestError) -> bool {
-    use Remedy::{FindCoordinator, Rejoin, Retry};
-    !matches!(error.remedy(), FindCoordinator | Rejoin | Retry)
 }
 
 /// A driver that checks each effect against what it has seen.
