@@ -20,8 +20,7 @@ pub(crate) const TESTS: &[Test] = tests![
     the_drain_can_be_disabled(Cluster),
     the_number_of_retries_can_be_set(Cluster),
     a_drain_commits_record_by_record(Cluster),
-    // The broker in memory has no transactions.
-    the_markers_of_transactions_hold_nothing_up(Kafka),
+    the_markers_of_transactions_hold_nothing_up(Cluster, Java),
     a_drain_beside_a_static_member_leaves_it_in_place(Cluster),
     a_drain_ends_where_kafka_goes_away(Cluster) within 300,
     a_drain_that_gets_no_partitions_ends(Cluster) within 300,
